@@ -1,0 +1,130 @@
+//! Every event of the club, by family, and what is said about each (metadata).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::account::{Account, AccountEvent};
+use crate::aggregate::Aggregate;
+use crate::id::{PlayerId, ProductId};
+use crate::product::{Product, ProductEvent};
+use crate::stored::{self, DecodeError, Recorded};
+
+/// An event with the id of its stream, whatever its family: what followers match on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClubEvent {
+    /// Of a player's account.
+    Account(PlayerId, AccountEvent),
+    /// Of a product.
+    Product(ProductId, ProductEvent),
+}
+
+impl ClubEvent {
+    /// Reads a recorded event at its current version.
+    ///
+    /// # Errors
+    /// An unknown family or a payload that does not fit: the log is newer than this program, or
+    /// was written by another.
+    pub fn decode(recorded: &Recorded) -> Result<Self, DecodeError> {
+        let id = &recorded.event.aggregate_id;
+        match recorded.event.aggregate_type.as_ref() {
+            Account::TYPE => Ok(Self::Account(stored::decode_id(id)?, recorded.event.decode()?)),
+            Product::TYPE => Ok(Self::Product(stored::decode_id(id)?, recorded.event.decode()?)),
+            other => Err(DecodeError::UnknownFamily(other.to_owned())),
+        }
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// A player, on the own account.
+    Player(PlayerId),
+    /// A member of staff.
+    Admin(PlayerId),
+    /// The club itself: a reaction, the seed.
+    System(&'static str),
+    /// A program outside, such as a game server.
+    Service(String),
+}
+
+impl Actor {
+    /// The stored name of the kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Player(_) => "player",
+            Self::Admin(_) => "admin",
+            Self::System(_) => "system",
+            Self::Service(_) => "service",
+        }
+    }
+
+    /// Which one of its kind.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Player(id) | Self::Admin(id) => id.to_string(),
+            Self::System(name) => (*name).to_owned(),
+            Self::Service(name) => name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind(), self.id())
+    }
+}
+
+/// What is said about an event, apart from what happened. Stored as flat text to text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// Who did it.
+    pub actor: Actor,
+    /// The player whom it concerns, where one is concerned.
+    pub player: Option<PlayerId>,
+    /// The request that asked for it.
+    pub request: Option<String>,
+    /// The place in the log that caused it, for reactions.
+    pub cause: Option<String>,
+    /// The trace it belongs to.
+    pub trace: Option<String>,
+}
+
+impl Metadata {
+    /// The stored form: a JSON object of texts, keys in order.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut texts = BTreeMap::from([
+            ("actor_kind", self.actor.kind().to_owned()),
+            ("actor_id", self.actor.id()),
+        ]);
+        let optional = [
+            ("player", self.player.map(|id| id.to_string())),
+            ("request", self.request.clone()),
+            ("cause", self.cause.clone()),
+            ("trace", self.trace.clone()),
+        ];
+        texts.extend(optional.into_iter().filter_map(|(key, text)| Some((key, text?))));
+        // A map of texts always has a JSON form.
+        serde_json::to_string(&texts).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_flat_text_in_a_fixed_order() {
+        let metadata = Metadata {
+            actor: Actor::Admin(PlayerId(24)),
+            player: Some(PlayerId(23)),
+            request: Some("r\"1".into()),
+            cause: None,
+            trace: None,
+        };
+        let expected = r#"{"actor_id":"24","actor_kind":"admin","player":"23","request":"r\"1"}"#;
+        assert_eq!(metadata.to_json(), expected);
+    }
+}

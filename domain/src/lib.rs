@@ -1,0 +1,14 @@
+//! What the club decides.
+//!
+//! Aggregates decide (`decide`) and remember (`evolve`); everything here is pure: no I/O, no clock,
+//! no ids made, no async. Time and ids arrive inside commands. The stored form of the log (hash
+//! chain, decoding, upcasters) lives here too, because auditors need it without the write side.
+
+pub mod account;
+pub mod aggregate;
+pub mod event;
+pub mod id;
+pub mod money;
+pub mod product;
+pub mod stored;
+pub mod testing;
