@@ -132,7 +132,7 @@ impl Appender {
             }
             Ok(Appended::Missed) => self.catch_up_with(sent).await,
             Err(LogError::Rejected { key_taken, reason }) => {
-                let rejected = self.reject(sent, key_taken, &reason);
+                let rejected = Self::reject(sent, key_taken, &reason);
                 self.catch_up_with(rejected).await
             }
             Err(LogError::Lost(reason)) => {
@@ -218,7 +218,7 @@ impl Appender {
         match log.commit(sent.batch.clone()).await {
             Ok(()) => self.settle(sent),
             Err(LogError::Rejected { key_taken, reason }) => {
-                failed.push_back(self.reject(sent, key_taken, &reason));
+                failed.push_back(Self::reject(sent, key_taken, &reason));
             }
             Err(error @ LogError::Lost(_)) => {
                 failed.push_back(sent);
@@ -242,13 +242,14 @@ impl Appender {
                 return Err(Obstacle::PlaceGone);
             }
             let complete = tail.events.len() < PAGE;
-            while let Some(sent) = failed.pop_front() {
-                if !tail.starts_with(&sent.batch.events) {
-                    failed.push_front(sent);
-                    break;
+            // Batches of refusals leave no trace: they stay and are decided again.
+            for sent in std::mem::take(failed) {
+                if tail.starts_with(&sent.batch.events) {
+                    tail.skip(sent.batch.events.len());
+                    self.settle(sent);
+                } else {
+                    failed.push_back(sent);
                 }
-                tail.skip(sent.batch.events.len());
-                self.settle(sent);
             }
             changed.extend(self.apply(tail));
             if complete {
@@ -293,18 +294,10 @@ impl Appender {
 
     /// The log refused a batch: its commands go on in batches half as large, until the poisonous one
     /// is alone; alone, it fails.
-    fn reject(&self, mut sent: Sent, key_taken: bool, reason: &str) -> Sent {
-        if let [_] = sent.pendings[..] {
-            tracing::warn!(%reason, key_taken, "the log refused a command");
-            let pendings = std::mem::take(&mut sent.pendings);
-            let mut node = self.shared.node();
-            let give_up = |alone| {
-                let outcome = if key_taken { Outcome::KeyTaken } else { Outcome::Unavailable };
-                node.give_up(alone, outcome)
-            };
-            let finished = pendings.into_iter().map(give_up).collect();
-            drop(node);
-            tell(finished);
+    fn reject(mut sent: Sent, key_taken: bool, reason: &str) -> Sent {
+        tracing::warn!(%reason, key_taken, commands = sent.pendings.len(), "the log refused a batch");
+        if let [alone] = &mut sent.pendings[..] {
+            alone.rejected = Some(if key_taken { Outcome::KeyTaken } else { Outcome::Unavailable });
         }
         let half = (sent.pendings.len() / 2).max(1);
         for pending in &mut sent.pendings {

@@ -503,6 +503,7 @@ impl Bus {
             draft,
             batch_limit: limits.batch,
             deadline: Instant::now() + limits.patience,
+            rejected: None,
         });
         drop(node);
         self.shared.wake.notify_one();

@@ -69,6 +69,9 @@ pub struct KeyedCommand {
     pub events: Vec<Recorded>,
 }
 
+/// Where the last event is and when it was written; the genesis and no time if there is none.
+pub type LastEvent = (Place, Option<DateTime<Utc>>);
+
 /// What the log has after a position.
 #[derive(Debug, Clone)]
 pub struct Tail {
@@ -110,8 +113,8 @@ pub trait Log: Send + Sync + 'static {
     /// What stands before the first event: the log's own identity.
     fn genesis(&self) -> Hash;
 
-    /// The last event's place and time; the genesis if there is none.
-    fn head(&self) -> BoxFuture<'_, Result<(Place, Option<DateTime<Utc>>), LogError>>;
+    /// The last event.
+    fn head(&self) -> BoxFuture<'_, Result<LastEvent, LogError>>;
 
     /// One call: writes the batch if the head is the expected one. Calls made one after another are
     /// carried out in that order, also when the first has not answered yet.

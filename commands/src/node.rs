@@ -60,6 +60,8 @@ pub(crate) struct Pending {
     pub(crate) batch_limit: usize,
     /// After this it is given up, unless it may be in the log.
     pub(crate) deadline: Instant,
+    /// The log refused it: why it ends at the next occasion.
+    pub(crate) rejected: Option<Outcome>,
 }
 
 /// A batch under way, with the commands it is made of.
@@ -248,7 +250,9 @@ impl Node {
         let mut finished = Vec::new();
         for mut pending in pendings {
             let touched = pending.draft.read.iter().any(|stream| changed.contains(stream));
-            let ended = if pending.key.is_some_and(|key| self.keys.is_known(key)) {
+            let ended = if pending.rejected.is_some() {
+                pending.rejected.take()
+            } else if pending.key.is_some_and(|key| self.keys.is_known(key)) {
                 Some(Outcome::KeyTaken)
             } else if now > pending.deadline {
                 Some(Outcome::Unavailable)

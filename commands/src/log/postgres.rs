@@ -8,7 +8,6 @@ mod connection;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use domain::stored::{Hash, Place, Recorded, StoredEvent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,7 +17,7 @@ use sqlx::{PgPool, Row};
 use tokio::sync::Notify;
 
 use self::connection::{Connection, LockedPostgres};
-use super::{Appended, Batch, KeyedCommand, LockedLog, Log, LogError, Tail};
+use super::{Appended, Batch, KeyedCommand, LastEvent, LockedLog, Log, LogError, Tail};
 use crate::context::Fingerprint;
 use crate::families;
 
@@ -143,7 +142,7 @@ impl Log for PostgresLog {
         self.genesis
     }
 
-    fn head(&self) -> BoxFuture<'_, Result<(Place, Option<DateTime<Utc>>), LogError>> {
+    fn head(&self) -> BoxFuture<'_, Result<LastEvent, LogError>> {
         async {
             let last =
                 "select position, hash, recorded_at from events order by position desc limit 1";
