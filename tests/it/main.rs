@@ -8,3 +8,5 @@
 
 mod database;
 mod faults;
+mod log;
+mod node;
