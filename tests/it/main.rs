@@ -10,3 +10,4 @@ mod database;
 mod faults;
 mod log;
 mod node;
+mod tidy;

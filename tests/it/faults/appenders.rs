@@ -62,7 +62,8 @@ async fn write(writer: usize, nodes: [Commands; 2], stop: Arc<AtomicBool>) -> Ve
         let mut positions = Vec::new();
         match count % 4 {
             0 => {
-                let both = tokio::join!(grant(mine, &caller, player), grant(other, &caller, player));
+                let both =
+                    tokio::join!(grant(mine, &caller, player), grant(other, &caller, player));
                 positions.extend(both.0.into_iter().chain(both.1));
             }
             1 => {
@@ -171,7 +172,10 @@ async fn two_nodes_under_fire_do_each_command_once() {
         // The bus lives on in this test's hands only if a task still holds it.
         if let Ok(seen) = seen {
             let seen = seen.unwrap();
-            assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1), "a follower in the process");
+            assert!(
+                seen.windows(2).all(|pair| pair[1] == pair[0] + 1),
+                "a follower in the process"
+            );
         }
     }
 }
