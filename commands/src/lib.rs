@@ -1,1 +1,48 @@
-//! commands
+//! The write side: what is asked of the club, decided on aggregates and committed to the log.
+//!
+//! [`Commands`] is the front: one method for each thing that can be asked. Each is decided by the
+//! [`bus`] on the node's state and committed by the [`appender`]; an answer is a function of the
+//! events that were written.
+
+pub mod accounts;
+pub mod appender;
+pub mod bus;
+pub mod cache;
+pub mod catalog;
+pub mod clock;
+pub mod codes;
+pub mod context;
+pub mod families;
+pub mod keys;
+pub mod log;
+mod node;
+pub mod payments;
+pub mod reactions;
+pub mod shop;
+pub mod sourced;
+pub mod store;
+pub mod world;
+
+use std::sync::Arc;
+
+pub use bus::{Bus, Committed, Failure};
+pub use context::{Caller, FingerprintKey, IdempotencyKey};
+
+use clock::Clock;
+use codes::Codes;
+use payments::PaymentProvider;
+
+/// Everything that can be asked of the club, with what it takes to do it.
+#[derive(Clone)]
+pub struct Commands {
+    /// Decides and commits.
+    pub bus: Bus,
+    /// Makes receipt codes and charge ids.
+    pub codes: Codes,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Takes real money.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// Makes fingerprints of requests.
+    pub fingerprints: FingerprintKey,
+}

@@ -1,0 +1,3 @@
+//! When this happened, ask for that.
+
+pub mod checkout;
