@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -67,6 +67,40 @@ pub fn of_ended_children() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let process = parse(&stat).context("unexpected /proc/self/stat")?;
     Ok(TICK * process.ended_children)
+}
+
+/// Watches how busy everybody else is: a figure taken beside a compiler is none.
+#[derive(Debug)]
+pub struct Others {
+    ours: CpuMeter,
+    ours_before: Duration,
+    machine_before: Duration,
+    since: Instant,
+}
+
+impl Others {
+    /// Begins to watch all but these.
+    pub fn watch(ours: CpuMeter) -> Result<Self> {
+        let (ours_before, machine_before) = (ours.read()?, of_the_machine()?);
+        Ok(Self { ours, ours_before, machine_before, since: Instant::now() })
+    }
+
+    /// How many cores they have kept busy since.
+    pub fn cores(&self) -> Result<f64> {
+        let machine = of_the_machine()?.saturating_sub(self.machine_before);
+        let ours = self.ours.read()?.saturating_sub(self.ours_before);
+        Ok(machine.saturating_sub(ours).as_secs_f64() / self.since.elapsed().as_secs_f64())
+    }
+}
+
+/// Processor time that the whole machine has used, what a hypervisor took away included.
+fn of_the_machine() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().context("unexpected /proc/stat")?;
+    let fields = line.split_ascii_whitespace().skip(1).map(|field| field.parse().unwrap_or(0));
+    // user nice system (idle iowait) irq softirq steal; guests are in user already.
+    let ticks = fields.take(8).enumerate().filter(|(n, _)| ![3, 4].contains(n)).map(|(_, t)| t);
+    Ok(TICK * ticks.sum::<u32>())
 }
 
 /// The parent of a process: the postmaster, if it is a PostgreSQL backend.

@@ -4,40 +4,79 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use commands::Commands;
+use commands::accounts::{Grant, Granted};
+use commands::bus::{Bus, Limits};
+use commands::clock::{Clock, SystemClock};
+use commands::codes::Codes;
+use commands::context::{Caller, FingerprintKey, IdempotencyKey};
+use commands::log::Log;
+use commands::log::postgres::PostgresLog;
+use commands::payments::sandbox::Sandbox;
+use domain::event::Actor;
+use domain::id::PlayerId;
+use domain::money::Gold;
 use rand::Rng;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::cpu::CpuMeter;
 use crate::database::{Database, log_length};
 use crate::load::{Load, Plan, callers, closed_loop, on_all_cores};
 
 /// Accounts that the grants are spread over.
-const ACCOUNTS: usize = 1_000;
+const ACCOUNTS: i64 = 1_000;
 
 /// Commands in flight while the long log is made.
 const FILLING: usize = 256;
 
-/// One node of the club: the bus with its appender, and the followers on their engine.
-struct Node;
+/// One node of the club.
+struct Node {
+    commands: Commands,
+}
 
 impl Node {
     /// Starts one on a migrated database, on the runtime that this is called in.
-    async fn start(_database_url: &str) -> Result<Self> {
-        bail!("the command side is not part of this build")
+    async fn start(database_url: &str) -> Result<Self> {
+        let pool = PgPoolOptions::new().max_connections(8).connect(database_url).await?;
+        let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
+        let commands = Commands {
+            bus,
+            codes: Codes::new(log),
+            clock,
+            provider: Arc::new(Sandbox::start(pool)),
+            fingerprints: FingerprintKey::new(b"benchmark"),
+        };
+        Ok(Self { commands })
     }
 
     /// Opens account `number` (from 1). Opening it again does nothing.
-    async fn open(&self, _number: usize) -> Result<()> {
+    async fn open(&self, number: i64) -> Result<()> {
+        self.commands.open_account(&Caller::system("benchmark"), PlayerId(number)).await?;
         Ok(())
     }
 
-    /// Gives one gold to account `number`, and returns when that is durable.
-    async fn grant(&self, _number: usize) -> Result<()> {
+    /// Gives one gold to account `number` as an admin does, under a key of its own, and returns
+    /// when that is durable.
+    async fn grant(&self, number: i64) -> Result<()> {
+        let key = IdempotencyKey::parse(&uuid::Uuid::now_v7().to_string())?;
+        let admin = Caller {
+            actor: Actor::Admin(PlayerId(1)),
+            key: Some(key),
+            ..Caller::system("benchmark")
+        };
+        let gold = Gold::new(1).context("one is not too much")?;
+        let reason = "benchmark".to_owned();
+        let grant = Grant { player: PlayerId(number), what: Granted::Gold(gold), reason };
+        self.commands.grant(&admin, grant).await?;
         Ok(())
     }
 
-    /// Finishes what was accepted, stops the followers.
+    /// Finishes what was accepted.
     async fn close(&self) -> Result<()> {
+        self.commands.bus.close().await;
         Ok(())
     }
 }
@@ -118,7 +157,7 @@ async fn start(url: &str, count: usize) -> Result<Arc<[Node]>> {
     Ok(nodes.into())
 }
 
-fn some_account() -> usize {
+fn some_account() -> i64 {
     rand::rng().random_range(1..=ACCOUNTS)
 }
 

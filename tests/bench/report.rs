@@ -12,6 +12,9 @@ use crate::long_log::Reading;
 /// The longest that a follower may be behind when the load ends.
 const MOST_LAG_MS: f64 = 1_000.0;
 
+/// Cores that others may keep busy before their work is pointed out.
+const MOST_NOISE: f64 = 0.2;
+
 /// What an aim is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Of {
@@ -132,6 +135,8 @@ struct Row {
     name: &'static str,
     unit: &'static str,
     measured: Option<Measured>,
+    /// Cores that processes other than ours have kept busy meanwhile.
+    others: f64,
 }
 
 /// What a program reads, a benchmark an entry.
@@ -158,7 +163,13 @@ pub struct Report {
 
 impl Report {
     /// Takes a benchmark's figures, or why there are none.
-    pub fn add(&mut self, name: &'static str, unit: &'static str, outcome: Result<Measured>) {
+    pub fn add(
+        &mut self,
+        name: &'static str,
+        unit: &'static str,
+        outcome: Result<Measured>,
+        others: f64,
+    ) {
         let measured = match outcome {
             Ok(measured) => Some(measured),
             Err(error) => {
@@ -171,7 +182,7 @@ impl Report {
         {
             self.failures.push(format!("{name}: a follower was {lag:.0} ms behind at the end"));
         }
-        self.rows.push(Row { name, unit, measured });
+        self.rows.push(Row { name, unit, measured, others });
     }
 
     /// Prints both tables and what went wrong. Returns whether all that is required was reached.
@@ -180,6 +191,12 @@ impl Report {
         let (aims, missed) = self.aims();
         if aims.len() > 1 {
             println!("{}", aligned(&aims));
+        }
+        let most = self.rows.iter().map(|row| row.others).fold(0.0, f64::max);
+        if most > MOST_NOISE {
+            println!(
+                "NOISY   other processes kept up to {most:.1} cores busy; measure again alone"
+            );
         }
         for failure in &self.failures {
             println!("FAILED  {failure}");
@@ -225,8 +242,17 @@ impl Report {
     }
 
     fn figures(&self) -> Vec<Vec<String>> {
-        let head =
-            ["benchmark", "value", "unit", "p50 ms", "p99 ms", "p99.9 ms", "cpu ms", "lag_ms"];
+        let head = [
+            "benchmark",
+            "value",
+            "unit",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "cpu ms",
+            "lag_ms",
+            "others",
+        ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         lines[0].extend(["ratio", "to"].map(str::to_owned));
         for row in &self.rows {
@@ -244,6 +270,7 @@ impl Report {
                 decimals(figures.p999_ms, 2),
                 decimals(figures.cpu_ms, 4),
                 decimals(figures.lag_ms, 0),
+                decimals(Some(row.others), 1),
                 decimals(ratio, 2),
                 baseline.unwrap_or_default().to_owned(),
             ]);
