@@ -48,7 +48,7 @@ pub(crate) fn version() -> i32 {
 /// into new ones.
 ///
 /// The first column of each table is `position bigint`: the last event that changed the row.
-pub(crate) trait ReadModel: Send {
+pub(crate) trait ReadModel: Send + Sync {
     /// The name of its view, and of its tables before the generation.
     fn name(&self) -> &'static str;
 

@@ -29,12 +29,32 @@ pub(crate) async fn database() -> PgPool {
     let name = format!("proj_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
     let mut server = options.connect().await.unwrap();
     server.execute(format!("drop database if exists {name} with (force)").as_str()).await.unwrap();
+    create(options, &name).await
+}
+
+/// A database with a log of this many events of `players` players, kept for the next time.
+pub(crate) async fn big_database(events: u64, players: i64) -> PgPool {
+    let url = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL to a superuser's");
+    let options: PgConnectOptions = url.parse().unwrap();
+    let name = format!("proj_big_{events}_{players}");
+    if let Ok(pool) = PgPoolOptions::new().connect_with(options.clone().database(&name)).await {
+        return pool;
+    }
+    let pool = create(options, &name).await;
+    let mut writer = Writer::new(&pool, 1).await;
+    writer.history.players = players;
+    while writer.head.position < events {
+        writer.write(2_000).await;
+    }
+    pool.execute("vacuum analyze events").await.unwrap();
+    pool
+}
+
+async fn create(options: PgConnectOptions, name: &str) -> PgPool {
+    let mut server = options.connect().await.unwrap();
     server.execute(format!("create database {name}").as_str()).await.unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(8)
-        .connect_with(options.database(&name))
-        .await
-        .unwrap();
+    let options = options.database(name);
+    let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
     let migrations = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations"));
     Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
     pool
