@@ -2,6 +2,7 @@
 //! one task, and whoever works with the rows on another.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -13,8 +14,8 @@ use tokio::sync::mpsc;
 use crate::copy::{CopiedRow, MalformedRow};
 use crate::position::{OutOfRange, from_sql};
 
-/// Rows that travel together.
-pub(crate) type Chunk = Vec<Bytes>;
+/// Rows that travel together, to one who works with them or to several.
+pub(crate) type Chunk = Arc<Vec<Bytes>>;
 
 /// Rows in a chunk: enough that handing it over costs nothing, few enough that both sides work.
 const CHUNK_ROWS: usize = 512;
@@ -26,26 +27,30 @@ pub(crate) fn chunks() -> (mpsc::Sender<Chunk>, mpsc::Receiver<Chunk>) {
     mpsc::channel(CHUNKS_AHEAD)
 }
 
-/// Sends every row of a COPY, in chunks; answers how many there were. Ends early, without an
-/// error, if the receiver has gone.
+/// Sends every row of a COPY, in chunks, to each receiver. Ends early, without an error, if one of
+/// them has gone: it has a reason, and tells it.
 pub(crate) async fn copy_out(
     connection: &mut PgConnection,
     statement: &str,
-    to: mpsc::Sender<Chunk>,
+    to: &[mpsc::Sender<Chunk>],
 ) -> Result<(), sqlx::Error> {
     let mut rows = connection.copy_out_raw(statement).await?;
-    let mut chunk = Chunk::with_capacity(CHUNK_ROWS);
-    while let Some(row) = rows.try_next().await? {
-        chunk.push(row);
-        if chunk.len() == CHUNK_ROWS {
-            let full = std::mem::replace(&mut chunk, Chunk::with_capacity(CHUNK_ROWS));
-            if to.send(full).await.is_err() {
+    let mut is_last = false;
+    while !is_last {
+        let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+        while chunk.len() < CHUNK_ROWS && !is_last {
+            match rows.try_next().await? {
+                Some(row) => chunk.push(row),
+                None => is_last = true,
+            }
+        }
+        let chunk = Arc::new(chunk);
+        for receiver in to {
+            if receiver.send(Arc::clone(&chunk)).await.is_err() {
                 return Ok(());
             }
         }
     }
-    // Whoever has stopped listening has a reason, and tells it.
-    let _ = to.send(chunk).await;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn fold(
     let (pieces_out, pieces_in) = mpsc::channel(PIECES_AHEAD);
 
     let reading =
-        tokio::spawn(async move { scan::copy_out(&mut source, &statement, chunks_out).await });
+        tokio::spawn(async move { scan::copy_out(&mut source, &statement, &[chunks_out]).await });
     let folding = tokio::task::spawn_blocking(move || {
         Folding::new(start, head, pieces_out, progress).run(chunks_in)
     });
@@ -76,7 +76,7 @@ impl<P: Fn(Progress)> Folding<P> {
     fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Result<(), RebuildError> {
         let mut reader = EventReader::new();
         while let Some(chunk) = chunks.blocking_recv() {
-            for message in &chunk {
+            for message in chunk.iter() {
                 self.fold(&mut reader, message)?;
             }
             if !self.send(|model| model.only_grows(), PIECE_BYTES) {

@@ -198,7 +198,7 @@ async fn another_version_and_a_place_that_has_gone_are_built_anew() {
 #[ignore = "a measurement: run it in release"]
 async fn a_million_events() {
     let pool = big_database(1_000_000, 10_000).await;
-    if checkpoint::live(&mut *pool.acquire().await.unwrap(), read_models::NAME)
+    if checkpoint::live(&mut pool.acquire().await.unwrap(), read_models::NAME)
         .await
         .unwrap()
         .is_none()
