@@ -1,11 +1,77 @@
 //! Where followers stand: the rows of `read.followers`.
 
+use chrono::{DateTime, Utc};
 use domain::stored::Place;
-use sqlx::PgConnection;
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
 
 use crate::feed::stored_place;
 use crate::follower::FollowerError;
-use crate::position::to_sql;
+use crate::position::{from_sql, to_sql};
+
+/// A generation of a follower as the database has it, for those who look from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoredFollower {
+    /// Its name.
+    pub name: String,
+    /// Which generation of its tables.
+    pub generation: i32,
+    /// The version of the code that fills it.
+    pub version: i32,
+    /// `building`, `live` or `retired`.
+    pub state: String,
+    /// The last event it has taken.
+    pub position: u64,
+    /// Whether the log has that event.
+    pub is_in_log: bool,
+    /// How many events are behind it in the log.
+    pub lag_events: u64,
+    /// How long the first of them has been waiting, in milliseconds.
+    pub lag_ms: u64,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl StoredFollower {
+    /// Whether this is the generation that readers see.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.state == "live"
+    }
+}
+
+/// All followers that keep their place in the database, by name and generation.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn stored_followers(pool: &PgPool) -> Result<Vec<StoredFollower>, FollowerError> {
+    let sql = "select f.name, f.generation, f.version, f.state, f.position, f.updated_at,
+                      f.position = 0 or exists
+                        (select 1 from events e where e.position = f.position and e.hash = f.hash),
+                      coalesce((select max(position) from events), 0),
+                      (select recorded_at from events e where e.position = f.position + 1)
+                 from read.followers f order by f.name, f.generation";
+    type Row = (String, i32, i32, String, i64, DateTime<Utc>, bool, i64, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await?;
+    let now = Utc::now();
+    rows.into_iter()
+        .map(|(name, generation, version, state, position, updated_at, is_in_log, head, next)| {
+            let position = from_sql(position)?;
+            let lag_ms = next.map_or(0, |next| (now - next).num_milliseconds());
+            Ok(StoredFollower {
+                name,
+                generation,
+                version,
+                state,
+                position,
+                is_in_log,
+                lag_events: from_sql(head)?.saturating_sub(position),
+                lag_ms: u64::try_from(lag_ms).unwrap_or(0),
+                updated_at,
+            })
+        })
+        .collect()
+}
 
 /// One generation of a follower, and how far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -177,15 +177,13 @@ pub(crate) async fn page(
         return Err(FeedError::PlaceGone(0));
     }
     let with_place = limit.saturating_add(usize::from(after.position > 0));
-    let rows = sqlx::query(
-        "select position, hash, recorded_at, aggregate_type, aggregate_id, sequence, event_type,
-                event_version, payload::text, metadata::text
-           from events where position >= $1 order by position limit $2",
-    )
-    .bind(to_sql(after.position)?)
-    .bind(i64::try_from(with_place).unwrap_or(i64::MAX))
-    .fetch_all(connection)
-    .await?;
+    let sql =
+        format!("select {COLUMNS} from events where position >= $1 order by position limit $2");
+    let rows = sqlx::query(&sql)
+        .bind(to_sql(after.position)?)
+        .bind(i64::try_from(with_place).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
     let mut rows = rows.iter();
     if after.position > 0 {
         let at_place = rows.next().map(recorded).transpose()?;
@@ -195,6 +193,33 @@ pub(crate) async fn page(
     }
     rows.map(recorded).collect()
 }
+
+/// The events of one stream, in order, none after the position `until`.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn stream(
+    pool: &PgPool,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    until: u64,
+) -> Result<Vec<Recorded>, FeedError> {
+    let sql = format!(
+        "select {COLUMNS} from events
+          where aggregate_type = $1 and aggregate_id = $2 and position <= $3 order by sequence"
+    );
+    let rows = sqlx::query(&sql)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(to_sql(until).unwrap_or(i64::MAX))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(recorded).collect()
+}
+
+/// What [`recorded`] reads.
+const COLUMNS: &str = "position, hash, recorded_at, aggregate_type, aggregate_id, sequence,
+    event_type, event_version, payload::text, metadata::text";
 
 fn recorded(row: &PgRow) -> Result<Recorded, FeedError> {
     let place = stored_place(row.try_get(0)?, row.try_get(1)?)?;

@@ -9,7 +9,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "tests may"))]
 
-mod checkpoint;
+pub mod checkpoint;
 mod copy;
 pub mod engine;
 pub mod feed;

@@ -270,10 +270,11 @@ pub(crate) fn another_history(position: u64) -> Place {
 
 /// How many seconds `copy events to stdout` takes, read by psql.
 pub(crate) async fn plain_copy(pool: &PgPool) -> f64 {
-    let url = pool.connect_options().to_url_lossy().to_string();
+    let mut url = pool.connect_options().to_url_lossy();
+    url.set_query(None);
     let started = std::time::Instant::now();
     let status = tokio::process::Command::new("psql")
-        .args([&url, "-q", "-c", "copy events to stdout"])
+        .args([url.as_str(), "-q", "-c", "copy events to stdout"])
         .stdout(std::process::Stdio::null())
         .status()
         .await

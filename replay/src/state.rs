@@ -1,0 +1,62 @@
+//! `replay state`
+
+use anyhow::{Context, bail};
+use clap::Args;
+use domain::account::Account;
+use domain::aggregate::Aggregate;
+use domain::product::Product;
+use projections::feed::stream;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::outcome::{CLEAN, Outcome, USAGE};
+
+/// Which stream.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The stream's family
+    #[arg(value_parser = [Account::TYPE, Product::TYPE])]
+    aggregate_type: String,
+    /// The stream, such as a player's id
+    id: String,
+    /// As it was at this position of the log, instead of now
+    #[arg(long, value_name = "POSITION")]
+    at: Option<u64>,
+}
+
+/// Folds the stream's events.
+pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    match arguments.aggregate_type.as_str() {
+        Account::TYPE => fold::<Account>(pool, arguments).await,
+        Product::TYPE => fold::<Product>(pool, arguments).await,
+        other => bail!("there are no streams of the family {other:?}"),
+    }
+}
+
+async fn fold<A: Aggregate>(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let until = arguments.at.unwrap_or(u64::MAX);
+    let events = stream(pool, A::TYPE, &arguments.id, until).await?;
+    let mut state = A::default();
+    for recorded in &events {
+        let event: A::Event = recorded
+            .event
+            .decode()
+            .with_context(|| format!("the event at position {}", recorded.place.position))?;
+        state.evolve(&event);
+    }
+    let Some(last) = events.last() else {
+        let when = arguments.at.map_or(String::new(), |at| format!(" up to position {at}"));
+        let text = format!("the stream {} {} has no events{when}", A::TYPE, arguments.id);
+        return Ok(Outcome { json: json!({ "error": text }), text, code: USAGE });
+    };
+    let json = json!({
+        "aggregate_type": A::TYPE,
+        "aggregate_id": arguments.id,
+        "sequence": last.event.sequence,
+        "position": last.place.position,
+        "recorded_at": last.recorded_at,
+        "state": state,
+    });
+    let text = serde_json::to_string_pretty(&json)?;
+    Ok(Outcome { text, json, code: CLEAN })
+}
