@@ -1,23 +1,99 @@
-//! Receipt codes and charge ids. (placeholder)
-use crate::bus::Unavailable;
+//! Receipt codes and charge ids: unique by construction, and not to be guessed from each other.
+//!
+//! Numbers come from a sequence in blocks; a permutation of all 48-bit numbers, keyed by the log's
+//! own id, turns each into a receipt code, and one of all 72-bit numbers into a charge id.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use domain::id::{ChargeId, ReceiptCode};
+use sha2::{Digest, Sha256};
+
+use crate::bus::Unavailable;
+use crate::log::Log;
+
 /// Makes codes.
 #[derive(Clone)]
-pub struct Codes;
-/// One number's codes.
-#[derive(Debug, Clone, Copy)]
+pub struct Codes {
+    log: Arc<dyn Log>,
+    key: [u8; 32],
+    block: Arc<Mutex<Range<u64>>>,
+    refill: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The codes of one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
-    /// Receipt.
+    /// For the player.
     pub receipt_code: ReceiptCode,
-    /// Charge.
+    /// For the payment provider.
     pub charge_id: ChargeId,
 }
+
 impl Codes {
+    /// Codes of a log. The permutation must be the same for the life of the log, on every node.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        let key = log.genesis().0;
+        Self { log, key, block: Arc::default(), refill: Arc::default() }
+    }
+
     /// The next pair.
     ///
     /// # Errors
-    /// If the database cannot be reached.
+    /// If a new block of numbers is due and the log cannot be reached.
     pub async fn next(&self) -> Result<Pair, Unavailable> {
-        todo!()
+        loop {
+            if let Some(number) = self.take() {
+                return Ok(self.pair(number));
+            }
+            let _one_at_a_time = self.refill.lock().await;
+            if self.is_empty() {
+                let block = self.log.reserve_numbers().await?;
+                *self.block.lock().unwrap_or_else(PoisonError::into_inner) = block;
+            }
+        }
+    }
+
+    fn take(&self) -> Option<u64> {
+        self.block.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.block.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn pair(&self, number: u64) -> Pair {
+        let receipt = self.permute(u128::from(number), ReceiptCode::BITS, b"receipt");
+        let charge = self.permute(u128::from(number), ChargeId::BITS, b"charge");
+        Pair {
+            receipt_code: ReceiptCode::from_bits(u64::try_from(receipt).unwrap_or_default()),
+            charge_id: ChargeId::from_bits(charge),
+        }
+    }
+
+    /// A balanced Feistel network: a permutation whatever its round function is.
+    fn permute(&self, number: u128, bits: u32, label: &[u8]) -> u128 {
+        let half = bits / 2;
+        let mask = (1u128 << half) - 1;
+        let (mut left, mut right) = ((number >> half) & mask, number & mask);
+        for round in 0..ROUNDS {
+            let mixed = self.round(round, right, label) & mask;
+            (left, right) = (right, left ^ mixed);
+        }
+        (left << half) | right
+    }
+
+    fn round(&self, round: u8, half: u128, label: &[u8]) -> u128 {
+        let mut hasher = Sha256::new();
+        hasher.update(self.key);
+        hasher.update(label);
+        hasher.update([round]);
+        hasher.update(half.to_be_bytes());
+        let hash: [u8; 32] = hasher.finalize().into();
+        hash[..16].iter().fold(0, |number, byte| (number << 8) | u128::from(*byte))
     }
 }
+
+/// Four rounds make a strong pseudo-random permutation (Luby and Rackoff, 1988).
+const ROUNDS: u8 = 4;

@@ -1,1 +1,3 @@
-//! placeholder
+//! When this happened, ask for that.
+
+pub mod checkout;

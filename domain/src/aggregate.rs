@@ -1,6 +1,7 @@
 //! What every aggregate is: a type name, a pure decision and a total memory.
 
 use std::fmt::{Debug, Display};
+use std::str::FromStr;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -13,7 +14,7 @@ pub trait Aggregate:
     const TYPE: &'static str;
 
     /// Identifies one stream of the family; its text form is stored.
-    type Id: Copy + Display + Send + Sync;
+    type Id: Copy + Display + FromStr + Send + Sync;
     /// What may be asked. Carries the time and every id it needs.
     type Command: Debug + Send + Sync;
     /// What may have happened.

@@ -1,1 +1,10 @@
-//! it
+//! The system from outside: one binary, real servers, a database each, no sleeps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say so where it stands"
+)]
+
+mod database;
+mod faults;

@@ -1,0 +1,35 @@
+//! Every family of streams that commands are decided on, in one list.
+
+use cqrs_es::persist::PersistenceError;
+use domain::account::Account;
+use domain::aggregate::Aggregate;
+use domain::product::Product;
+use domain::stored::StoredEvent;
+use postgres_es::PostgresEventRepository;
+
+use crate::cache::StreamKey;
+use crate::sourced;
+
+/// The stream an event belongs to; `None` for a family that this program does not decide on.
+#[must_use]
+pub fn stream_key(event: &StoredEvent) -> Option<StreamKey> {
+    let families = [Account::TYPE, Product::TYPE];
+    let aggregate_type = families.into_iter().find(|family| *family == event.aggregate_type)?;
+    Some(StreamKey { aggregate_type, aggregate_id: event.aggregate_id.clone() })
+}
+
+/// Reads a stream of any of the families through postgres-es.
+///
+/// # Errors
+/// If the database cannot be read.
+pub async fn read_stream(
+    repository: &PostgresEventRepository,
+    aggregate_type: &str,
+    aggregate_id: &str,
+) -> Result<Vec<StoredEvent>, PersistenceError> {
+    match aggregate_type {
+        Account::TYPE => sourced::read::<Account>(repository, aggregate_id).await,
+        Product::TYPE => sourced::read::<Product>(repository, aggregate_id).await,
+        _ => Ok(vec![]),
+    }
+}

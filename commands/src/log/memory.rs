@@ -1,0 +1,295 @@
+//! The log in memory, shared by any number of nodes, with faults to order: for simulations of the
+//! command side without a server.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::stored::{Hash, Place, Recorded, StoredEvent};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::sync::{Notify, OwnedMutexGuard};
+
+use super::{Appended, Batch, KeyedCommand, LastEvent, LockedLog, Log, LogError, Tail};
+use crate::keys::KeyHash;
+
+/// How often, in a thousand calls, each fault strikes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// The call is lost before it is carried out.
+    pub lost_before: u32,
+    /// It is carried out, and the answer is lost.
+    pub lost_after: u32,
+    /// The answer is lost, and it is carried out later, unless the node fences it off first.
+    pub late: u32,
+    /// The answer takes a while.
+    pub slow: u32,
+}
+
+/// The one log that nodes share.
+#[derive(Clone)]
+pub struct MemoryDatabase {
+    tables: Arc<Mutex<Tables>>,
+    lock: Arc<tokio::sync::Mutex<()>>,
+    grown: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Tables {
+    events: Vec<Recorded>,
+    /// By idempotency key and caller.
+    keys: HashMap<(String, String), KeyedCommand>,
+    numbers: u64,
+}
+
+/// One node's connection to it.
+pub struct MemoryLog {
+    database: MemoryDatabase,
+    faults: Faults,
+    dice: Mutex<StdRng>,
+    /// Sent, not answered, and not carried out yet.
+    late: Arc<Mutex<Vec<Arc<Batch>>>>,
+}
+
+impl Default for MemoryDatabase {
+    fn default() -> Self {
+        Self { tables: Arc::default(), lock: Arc::default(), grown: Arc::default() }
+    }
+}
+
+impl MemoryDatabase {
+    /// A node's connection, with faults drawn from a seed.
+    #[must_use]
+    pub fn connect(&self, faults: Faults, seed: u64) -> MemoryLog {
+        let dice = Mutex::new(StdRng::seed_from_u64(seed));
+        MemoryLog { database: self.clone(), faults, dice, late: Arc::default() }
+    }
+
+    /// Everything in the log.
+    #[must_use]
+    pub fn events(&self) -> Vec<Recorded> {
+        self.tables().events.clone()
+    }
+
+    /// What stands before the first event.
+    #[must_use]
+    pub fn genesis() -> Hash {
+        Hash::genesis(b"memory")
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, batch: &Batch) -> Result<Appended, LogError> {
+        let mut tables = self.tables();
+        if tables.head() != batch.expected {
+            return Ok(Appended::Missed);
+        }
+        let name =
+            |keyed: &crate::keys::KeyedRequest| (keyed.key.to_string(), keyed.caller.clone());
+        if batch.keys.iter().any(|(_, keyed, _)| tables.keys.contains_key(&name(keyed))) {
+            return Err(LogError::Rejected { key_taken: true, reason: "key".to_owned() });
+        }
+        for (index, keyed, count) in &batch.keys {
+            let events = batch.events[*index..index + count].to_vec();
+            let command = KeyedCommand { fingerprint: keyed.fingerprint, events };
+            tables.keys.insert(name(keyed), command);
+        }
+        tables.events.extend(batch.events.iter().cloned());
+        drop(tables);
+        self.grown.notify_waiters();
+        Ok(Appended::Committed)
+    }
+
+    fn tail(&self, position: u64, limit: usize) -> Tail {
+        let tables = self.tables();
+        let from = usize::try_from(position).unwrap_or(usize::MAX);
+        let hash = match from.checked_sub(1) {
+            None => Some(Self::genesis()),
+            Some(index) => tables.events.get(index).map(|last| last.place.hash),
+        };
+        let events: Vec<Recorded> = tables.events.iter().skip(from).take(limit).cloned().collect();
+        let is_new = |command: &KeyedCommand| {
+            command.events.first().is_some_and(|first| first.place.position > position)
+        };
+        let new = tables.keys.iter().filter(|(_, command)| is_new(command));
+        let keys = new.map(|((key, caller), _)| KeyHash::of(key, caller)).collect();
+        Tail { hash, events, keys }
+    }
+}
+
+impl Tables {
+    fn head(&self) -> Place {
+        let genesis = Place { position: 0, hash: MemoryDatabase::genesis() };
+        self.events.last().map_or(genesis, |last| last.place)
+    }
+}
+
+impl MemoryLog {
+    fn roll(&self) -> u32 {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..1_000)
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<Arc<Batch>>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self, batch: Arc<Batch>) -> Result<Appended, LogError> {
+        let lost = || Err(LogError::Lost("a fault was ordered".to_owned()));
+        let Faults { lost_before, lost_after, late, slow } = self.faults;
+        let roll = self.roll();
+        if roll < lost_before {
+            return lost();
+        }
+        if roll < lost_before + late {
+            self.late().push(batch);
+            return lost();
+        }
+        if self.roll() < slow {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        let _lock = self.database.lock.lock().await;
+        let written = self.database.write(&batch);
+        if roll < lost_before + late + lost_after { lost() } else { written }
+    }
+
+    /// Carries out what was sent long ago, as a server process does whose client has gone.
+    async fn carry_out_late(&self) {
+        let _lock = self.database.lock.lock().await;
+        for batch in self.late().drain(..) {
+            // Nobody waits for this answer any more.
+            let _ = self.database.write(&batch);
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn genesis(&self) -> Hash {
+        MemoryDatabase::genesis()
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<LastEvent, LogError>> {
+        let tables = self.database.tables();
+        let last = (tables.head(), tables.events.last().map(|last| last.recorded_at));
+        async move { Ok(last) }.boxed()
+    }
+
+    fn append(&self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Appended, LogError>> {
+        self.write(batch).boxed()
+    }
+
+    fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>> {
+        async {
+            if self.roll() % 2 == 0 {
+                self.carry_out_late().await;
+            }
+            // The fence: from here on nothing sent before can happen.
+            self.late().clear();
+            let lock = self.database.lock.clone().lock_owned().await;
+            let lose = match self.roll() {
+                roll if roll < self.faults.lost_before => Some(false),
+                roll if roll < self.faults.lost_before + self.faults.lost_after => Some(true),
+                _ => None,
+            };
+            Ok(Box::new(LockedMemory { database: self.database.clone(), lose, _lock: lock })
+                as Box<dyn LockedLog>)
+        }
+        .boxed()
+    }
+
+    fn read_tail(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Tail, LogError>> {
+        async move { Ok(self.database.tail(position, limit)) }.boxed()
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        aggregate_type: &'static str,
+        aggregate_id: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>> {
+        let all = self.database.events().into_iter().map(|recorded| recorded.event);
+        let stream = all.filter(|event| {
+            event.aggregate_type == aggregate_type && *event.aggregate_id == *aggregate_id
+        });
+        let stream = stream.collect();
+        async move { Ok(stream) }.boxed()
+    }
+
+    fn find_in_stream<'a>(
+        &'a self,
+        (aggregate_type, aggregate_id, sequence): (&'static str, &'a str, u64),
+        event_types: &'static [&'static str],
+        receipt_code: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>> {
+        let found = self.database.events().into_iter().find(|recorded| {
+            let event = &recorded.event;
+            event.aggregate_type == aggregate_type
+                && *event.aggregate_id == *aggregate_id
+                && event.sequence > sequence
+                && event_types.contains(&event.event_type.as_ref())
+                && event.payload.contains(receipt_code)
+        });
+        async move { Ok(found) }.boxed()
+    }
+
+    fn find_key<'a>(
+        &'a self,
+        key: &'a str,
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<Option<KeyedCommand>, LogError>> {
+        let name = (key.to_owned(), caller.to_owned());
+        let found = self.database.tables().keys.get(&name).cloned();
+        async move { Ok(found) }.boxed()
+    }
+
+    fn reserve_numbers(&self) -> BoxFuture<'_, Result<Range<u64>, LogError>> {
+        let mut tables = self.database.tables();
+        let first = tables.numbers;
+        tables.numbers += 10;
+        async move { Ok(first..first + 10) }.boxed()
+    }
+
+    fn announce(&self) -> BoxFuture<'_, Result<(), LogError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn hint(&self) -> BoxFuture<'_, ()> {
+        self.database.grown.notified().boxed()
+    }
+}
+
+struct LockedMemory {
+    database: MemoryDatabase,
+    /// Whether the commit's answer is lost, and if so, whether after carrying it out.
+    lose: Option<bool>,
+    _lock: OwnedMutexGuard<()>,
+}
+
+impl LockedLog for LockedMemory {
+    fn read_tail(&mut self, position: u64, limit: usize) -> BoxFuture<'_, Result<Tail, LogError>> {
+        let tail = self.database.tail(position, limit);
+        async move { Ok(tail) }.boxed()
+    }
+
+    fn commit(self: Box<Self>, batch: Arc<Batch>) -> BoxFuture<'static, Result<(), LogError>> {
+        async move {
+            let lost = || Err(LogError::Lost("a fault was ordered".to_owned()));
+            if self.lose == Some(false) {
+                return lost();
+            }
+            match self.database.write(&batch)? {
+                Appended::Missed => Err(LogError::Lost("the head moved under the lock".to_owned())),
+                Appended::Committed if self.lose == Some(true) => lost(),
+                Appended::Committed => Ok(()),
+            }
+        }
+        .boxed()
+    }
+
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+}

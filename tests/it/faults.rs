@@ -1,0 +1,3 @@
+//! What can go wrong, made to go wrong.
+
+mod appenders;
