@@ -177,6 +177,14 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether there is anybody who takes payments: outside production the sandbox does.
+    #[must_use]
+    pub fn takes_payments(&self) -> bool {
+        !self.environment.is_production()
+    }
+}
+
 impl DatabaseConfig {
     fn read(variables: &Variables) -> Result<Self, InvalidSetting> {
         let url = variables.required("DATABASE_URL", "a postgres:// address")?;

@@ -29,7 +29,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 /// Wraps every handler.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers());
+    let id = RequestId::of(request.headers(), app.commands.clock.now());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();

@@ -84,6 +84,8 @@ pub enum Reason {
     ReadModelBehind,
     /// The database does not answer.
     DatabaseUnavailable,
+    /// Nobody takes payments.
+    PaymentsUnavailable,
     /// A defect.
     InternalError,
 }
@@ -135,6 +137,7 @@ impl Reason {
             Self::LogUnconfirmed => (503, "LOG_UNCONFIRMED", "The log cannot be reached"),
             Self::ReadModelBehind => (503, "READ_MODEL_BEHIND", "Not there yet"),
             Self::DatabaseUnavailable => (503, "DATABASE_UNAVAILABLE", "The database is away"),
+            Self::PaymentsUnavailable => (503, "PAYMENTS_UNAVAILABLE", "Nothing can be bought now"),
             Self::InternalError => (500, "INTERNAL_ERROR", "Something went wrong"),
         }
     }

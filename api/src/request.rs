@@ -2,11 +2,11 @@
 //! it has to see.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use chrono::{DateTime, Utc};
 use commands::{Caller, IdempotencyKey};
 use domain::event::Actor;
 use uuid::Builder;
@@ -33,22 +33,21 @@ pub struct RequestId(pub Arc<str>);
 impl RequestId {
     /// Takes the caller's id or makes one.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &HeaderMap, now: DateTime<Utc>) -> Self {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
         let given = headers.get(X_REQUEST_ID).map(axum::http::HeaderValue::as_bytes);
         let given = given.filter(|id| (1..=LONGEST_REQUEST_ID).contains(&id.len()));
         let given = given.filter(|id| id.iter().all(|b| allowed(b)));
         match given.and_then(|id| std::str::from_utf8(id).ok()) {
             Some(id) => Self(id.into()),
-            None => Self::new(),
+            None => Self::new(now),
         }
     }
 
     /// A time-ordered one. Made from the thread's generator: asking the system for random bytes
     /// at every request would be the slowest step of a fast answer.
-    fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+    fn new(now: DateTime<Utc>) -> Self {
+        let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         let id = Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
         let mut text = uuid::Uuid::encode_buffer();
         Self((&*id.hyphenated().encode_lower(&mut text)).into())
@@ -103,10 +102,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let request = match parts.extensions.get::<RequestId>() {
-            Some(id) => id.clone(),
-            None => RequestId::of(&parts.headers),
-        };
+        let request = parts.extensions.get::<RequestId>().cloned();
+        let request = request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
         let trace = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = trace.filter(|text| is_traceparent(text)).map(str::to_owned);
         Ok(Self { request: request.0, trace, key: key_of(&parts.headers)? })
@@ -205,7 +202,9 @@ mod tests {
 
     #[test]
     fn a_callers_request_id_is_kept_if_it_can_be_one() {
-        let id = |text: &str| RequestId::of(&headers(&[(X_REQUEST_ID, text)])).0.to_string();
+        let id = |text: &str| {
+            RequestId::of(&headers(&[(X_REQUEST_ID, text)]), DateTime::UNIX_EPOCH).0.to_string()
+        };
         assert_eq!(id("abc-1.2:3_4"), "abc-1.2:3_4");
         assert_eq!(id("a b").len(), 36);
         assert_eq!(id(&"x".repeat(129)).len(), 36);

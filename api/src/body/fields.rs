@@ -74,6 +74,11 @@ impl Fields {
         self.optional(name, parse)
     }
 
+    /// Whether every field taken so far could be used.
+    pub fn are_good(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Remembers that a field cannot be used.
     pub fn wrong(&mut self, name: &str, wrong: Wrong) {
         let loc = vec!["body".to_owned(), name.to_owned()];
@@ -99,15 +104,8 @@ impl Fields {
 }
 
 fn find_nul(value: &Value, loc: &mut Vec<String>, errors: &mut Vec<FieldError>) {
-    let mut check = |text: &str, loc: &[String]| {
-        if text.contains('\0') {
-            let loc = loc.iter().map(|part| part.replace('\0', "\u{fffd}")).collect();
-            let msg = "a text must not contain NUL".into();
-            errors.push(FieldError { kind: "string_nul", loc, msg });
-        }
-    };
     match value {
-        Value::String(text) => check(text, loc),
+        Value::String(text) => errors.extend(nul_in(text, loc)),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 loc.push(index.to_string());
@@ -118,13 +116,19 @@ fn find_nul(value: &Value, loc: &mut Vec<String>, errors: &mut Vec<FieldError>) 
         Value::Object(fields) => {
             for (name, field) in fields {
                 loc.push(name.clone());
-                check(name, loc);
+                errors.extend(nul_in(name, loc));
                 find_nul(field, loc, errors);
                 loc.pop();
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+fn nul_in(text: &str, loc: &[String]) -> Option<FieldError> {
+    let loc = loc.iter().map(|part| part.replace('\0', "\u{fffd}")).collect();
+    let error = FieldError { kind: "string_nul", loc, msg: "a text must not contain NUL".into() };
+    text.contains('\0').then_some(error)
 }
 
 #[cfg(test)]

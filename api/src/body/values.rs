@@ -227,6 +227,20 @@ pub fn phone_number(value: &Value) -> Result<String, Wrong> {
     Err(Wrong::new("string_pattern_mismatch", "expected 10 to 15 digits"))
 }
 
+/// A product's catalogue name: capital letters, digits and underscores, and no number, which would
+/// be another way to name a product.
+///
+/// # Errors
+/// Anything else.
+pub fn sku(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, 64)?;
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if text.bytes().all(allowed) && text.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new("string_pattern_mismatch", "expected a name such as GOLD_PACK_SMALL"))
+}
+
 /// A name to sign in with: visible characters without spaces.
 ///
 /// # Errors
