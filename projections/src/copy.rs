@@ -113,7 +113,7 @@ impl CopyRows {
 pub struct MalformedRow;
 
 /// One row that came out, read column by column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CopiedRow<'a>(&'a [u8]);
 
 impl<'a> CopiedRow<'a> {
@@ -150,9 +150,30 @@ impl<'a> CopiedRow<'a> {
         DateTime::UNIX_EPOCH.checked_add_signed(TimeDelta::microseconds(micros)).ok_or(MalformedRow)
     }
 
-    /// The whole row, for comparing it with another.
-    pub(crate) fn all_bytes(&self) -> &'a [u8] {
+    /// The columns as they are, for comparing them with another row's.
+    pub(crate) fn as_bytes(&self) -> &'a [u8] {
         self.0
+    }
+}
+
+/// The rows in bytes that [`CopyRows`] has made.
+#[derive(Debug)]
+pub(crate) struct RowsOf<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for RowsOf<'a> {
+    type Item = CopiedRow<'a>;
+
+    fn next(&mut self) -> Option<CopiedRow<'a>> {
+        let (columns, rest) = self.0.split_first_chunk::<2>()?;
+        let mut length = 0;
+        for _ in 0..i16::from_be_bytes(*columns) {
+            let column = rest.get(length..)?.first_chunk::<4>()?;
+            // A null has the length -1.
+            length += 4 + usize::try_from(i32::from_be_bytes(*column)).unwrap_or(0);
+        }
+        let (row, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some(CopiedRow(row))
     }
 }
 
@@ -174,5 +195,15 @@ mod tests {
             assert_eq!(row.int(), Err(MalformedRow));
         }
         assert!(CopiedRow::new(TRAILER).unwrap().is_none());
+    }
+
+    #[test]
+    fn rows_are_told_apart() {
+        let mut rows = CopyRows::default();
+        rows.row(2).int(1).optional_text(None);
+        rows.row(2).int(2).text("two");
+        let bytes = rows.take();
+        let firsts: Vec<i64> = RowsOf(&bytes).map(|mut row| row.int().unwrap()).collect();
+        assert_eq!(firsts, [1, 2]);
     }
 }

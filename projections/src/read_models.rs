@@ -21,6 +21,7 @@ use crate::position::{OutOfRange, from_sql};
 
 pub mod balances;
 pub mod books;
+pub mod catalog;
 pub mod purchases;
 pub mod statement;
 
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(statement::Statement::default()),
         Box::new(purchases::Purchases::default()),
         Box::new(books::Books::default()),
+        Box::new(catalog::Catalog::default()),
     ]
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn version() -> i32 {
 /// into new ones.
 ///
 /// The first column of each table is `position bigint`: the last event that changed the row.
-pub(crate) trait ReadModel: Send {
+pub(crate) trait ReadModel: Send + Sync {
     /// The name of its view, and of its tables before the generation.
     fn name(&self) -> &'static str;
 

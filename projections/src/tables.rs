@@ -10,7 +10,7 @@ use crate::feed::Page;
 use crate::follower::{FollowerError, FollowerHandle, FollowerState};
 use crate::lease::Link;
 use crate::read_models::{self, Entry, ReadModel};
-use crate::rebuild;
+use crate::rebuild::{IfDifferent, Progress, rebuild};
 
 /// All read models of the live generation.
 pub(crate) struct Tables {
@@ -35,8 +35,11 @@ impl Tables {
             return Ok(live);
         }
         handle.is_now(FollowerState::Building);
-        let built = rebuild::rebuild(&self.pool, |_| {}).await;
-        built.map_err(|error| FollowerError::Rebuild(error.to_string()))?;
+        let tell = |Progress { done, total }| tracing::debug!(done, total, "building read models");
+        let built = rebuild(&self.pool, IfDifferent::Promote, tell).await;
+        let built = built.map_err(|error| FollowerError::Rebuild(error.to_string()))?;
+        let (generation, position) = (built.generation, built.position);
+        tracing::info!(generation, position, "built a generation of the read models");
         checkpoint::live(link, Self::NAME).await?.ok_or(FollowerError::Superseded)
     }
 }
@@ -111,11 +114,12 @@ impl Generation {
         let mut transaction = connection.begin().await?;
         self.bring(&mut transaction, to).await?;
         transaction.commit().await?;
-        self.checkpoint.place = *to;
         Ok(())
     }
 
-    async fn bring(
+    /// The same in a transaction that the caller ends; on an error nothing that was gathered is
+    /// of use any more.
+    pub(crate) async fn bring(
         &mut self,
         transaction: &mut PgConnection,
         to: &Place,
@@ -127,6 +131,7 @@ impl Generation {
         for (model, table) in &mut self.models {
             model.upsert(transaction, table).await?;
         }
+        self.checkpoint.place = *to;
         Ok(())
     }
 }

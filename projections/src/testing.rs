@@ -21,20 +21,43 @@ use sqlx::{ConnectOptions, Executor, PgPool};
 
 use crate::feed;
 
+fn server() -> PgConnectOptions {
+    let url = std::env::var("TEST_DATABASE_URL");
+    url.unwrap_or_else(|_| panic!("set TEST_DATABASE_URL to a superuser's")).parse().unwrap()
+}
+
 /// An empty database with our migrations, on the server at `TEST_DATABASE_URL` (a superuser's).
 pub(crate) async fn database() -> PgPool {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let url = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL to a superuser's");
-    let options: PgConnectOptions = url.parse().unwrap();
+    let options = server();
     let name = format!("proj_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
     let mut server = options.connect().await.unwrap();
     server.execute(format!("drop database if exists {name} with (force)").as_str()).await.unwrap();
+    create(options, &name).await
+}
+
+/// A database with a log of this many events of `players` players, kept for the next time.
+pub(crate) async fn big_database(events: u64, players: i64) -> PgPool {
+    let options = server();
+    let name = format!("proj_big_{events}_{players}");
+    if let Ok(pool) = PgPoolOptions::new().connect_with(options.clone().database(&name)).await {
+        return pool;
+    }
+    let pool = create(options, &name).await;
+    let mut writer = Writer::new(&pool, 1).await;
+    writer.history.players = players;
+    while writer.head.position < events {
+        writer.write(2_000).await;
+    }
+    pool.execute("vacuum analyze events").await.unwrap();
+    pool
+}
+
+async fn create(options: PgConnectOptions, name: &str) -> PgPool {
+    let mut server = options.connect().await.unwrap();
     server.execute(format!("create database {name}").as_str()).await.unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(8)
-        .connect_with(options.database(&name))
-        .await
-        .unwrap();
+    let options = options.database(name);
+    let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
     let migrations = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations"));
     Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
     pool
@@ -58,7 +81,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) async fn new(pool: &PgPool, seed: u64) -> Self {
-        let head = feed::genesis(&mut *pool.acquire().await.unwrap()).await.unwrap();
+        let head = feed::genesis(&mut pool.acquire().await.unwrap()).await.unwrap();
         let history = History::new(seed);
         Self { pool: pool.clone(), head, recorded_at: at(0), history }
     }
@@ -243,4 +266,18 @@ pub(crate) fn stored(
 /// A place that no log of ours has.
 pub(crate) fn another_history(position: u64) -> Place {
     Place { position, hash: Hash::genesis(b"another") }
+}
+
+/// How many seconds `copy events to stdout` takes, read by psql.
+pub(crate) async fn plain_copy(pool: &PgPool) -> f64 {
+    let url = pool.connect_options().to_url_lossy().to_string();
+    let started = std::time::Instant::now();
+    let status = tokio::process::Command::new("psql")
+        .args([&url, "-q", "-c", "copy events to stdout"])
+        .stdout(std::process::Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
+    started.elapsed().as_secs_f64()
 }

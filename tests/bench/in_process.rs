@@ -1,0 +1,168 @@
+//! The command side inside this process, without HTTP, with all followers on.
+//!
+//! [`Node`] is everything that the benchmark knows about it: start, grant, close.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use commands::Commands;
+use commands::accounts::{Grant, Granted};
+use commands::bus::{Bus, Limits};
+use commands::clock::{Clock, SystemClock};
+use commands::codes::Codes;
+use commands::context::{Caller, FingerprintKey, IdempotencyKey};
+use commands::log::Log;
+use commands::log::postgres::PostgresLog;
+use commands::payments::sandbox::Sandbox;
+use domain::event::Actor;
+use domain::id::PlayerId;
+use domain::money::Gold;
+use rand::Rng;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::cpu::CpuMeter;
+use crate::database::{Database, log_length};
+use crate::load::{Load, Plan, callers, closed_loop, on_all_cores};
+
+/// Accounts that the grants are spread over.
+const ACCOUNTS: i64 = 1_000;
+
+/// Commands in flight while the long log is made.
+const FILLING: usize = 256;
+
+/// One node of the club.
+struct Node {
+    commands: Commands,
+}
+
+impl Node {
+    /// Starts one on a migrated database, on the runtime that this is called in.
+    async fn start(database_url: &str) -> Result<Self> {
+        let pool = PgPoolOptions::new().max_connections(8).connect(database_url).await?;
+        let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
+        let commands = Commands {
+            bus,
+            codes: Codes::new(log),
+            clock,
+            provider: Arc::new(Sandbox::start(pool)),
+            fingerprints: FingerprintKey::new(b"benchmark"),
+        };
+        Ok(Self { commands })
+    }
+
+    /// Opens account `number` (from 1). Opening it again does nothing.
+    async fn open(&self, number: i64) -> Result<()> {
+        self.commands.open_account(&Caller::system("benchmark"), PlayerId(number)).await?;
+        Ok(())
+    }
+
+    /// Gives one gold to account `number` as an admin does, under a key of its own, and returns
+    /// when that is durable.
+    async fn grant(&self, number: i64) -> Result<()> {
+        let key = IdempotencyKey::parse(&uuid::Uuid::now_v7().to_string())?;
+        let admin = Caller {
+            actor: Actor::Admin(PlayerId(1)),
+            key: Some(key),
+            ..Caller::system("benchmark")
+        };
+        let gold = Gold::new(1).context("one is not too much")?;
+        let reason = "benchmark".to_owned();
+        let grant = Grant { player: PlayerId(number), what: Granted::Gold(gold), reason };
+        self.commands.grant(&admin, grant).await?;
+        Ok(())
+    }
+
+    /// Finishes what was accepted.
+    async fn close(&self) -> Result<()> {
+        self.commands.bus.close().await;
+        Ok(())
+    }
+}
+
+/// Makes a log with open accounts.
+pub async fn prepare(database: &Database) -> Result<()> {
+    database.migrate().await?;
+    let url = database.url.clone();
+    on_all_cores(move || async move {
+        let node = Node::start(&url).await?;
+        for number in 1..=ACCOUNTS {
+            node.open(number).await?;
+        }
+        node.close().await
+    })
+    .await
+}
+
+/// Grants for one repeat: so many in flight in all, dealt out to so many nodes.
+pub async fn append(
+    database: &Database,
+    nodes: usize,
+    in_flight: usize,
+    plan: Plan,
+    servers: &CpuMeter,
+) -> Result<Load> {
+    crate::database::checkpoint(&database.url).await?;
+    let before = log_length(&database.url).await?;
+    let (url, servers) = (database.url.clone(), servers.clone());
+    let load = on_all_cores(move || async move {
+        let nodes = start(&url, nodes).await?;
+        let granting = Arc::clone(&nodes);
+        let clients = callers(in_flight, move |caller| {
+            let nodes = Arc::clone(&granting);
+            async move { nodes[caller % nodes.len()].grant(some_account()).await }
+        });
+        let load = closed_loop(clients, plan, &servers).await;
+        for node in nodes.iter() {
+            node.close().await?;
+        }
+        load
+    })
+    .await?;
+    let written = u64::try_from(log_length(&database.url).await? - before)?;
+    ensure!(written >= load.operations, "{} grants left {written} events", load.operations);
+    Ok(load)
+}
+
+/// Grants until the log is that long.
+pub async fn fill(database: &Database, events: u64) -> Result<()> {
+    let missing = events.saturating_sub(u64::try_from(log_length(&database.url).await?)?);
+    let url = database.url.clone();
+    on_all_cores(move || async move {
+        let nodes = start(&url, 1).await?;
+        let mut filling = tokio::task::JoinSet::new();
+        for part in 0..FILLING as u64 {
+            let (nodes, part) = (Arc::clone(&nodes), share(missing, part));
+            filling.spawn(async move {
+                for _ in 0..part {
+                    nodes[0].grant(some_account()).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(filled) = filling.join_next().await {
+            filled??;
+        }
+        nodes[0].close().await
+    })
+    .await
+}
+
+async fn start(url: &str, count: usize) -> Result<Arc<[Node]>> {
+    let mut nodes = Vec::with_capacity(count);
+    for _ in 0..count {
+        nodes.push(Node::start(url).await?);
+    }
+    Ok(nodes.into())
+}
+
+fn some_account() -> i64 {
+    rand::rng().random_range(1..=ACCOUNTS)
+}
+
+/// The share of one of those who fill, so that all shares make the whole.
+fn share(whole: u64, part: u64) -> u64 {
+    let parts = FILLING as u64;
+    whole / parts + u64::from(part < whole % parts)
+}

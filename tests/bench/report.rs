@@ -1,0 +1,371 @@
+//! What came out: the table for people, the list for programs, and what must be reached.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::load::Load;
+use crate::long_log::Reading;
+
+/// The longest that a follower may be behind when the load ends.
+const MOST_LAG_MS: f64 = 1_000.0;
+
+/// Cores that others may keep busy before their work is pointed out.
+const MOST_NOISE: f64 = 0.2;
+
+/// What an aim is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Of {
+    /// The value, at least so many times that of a baseline.
+    Times(&'static str),
+    /// The value, at least.
+    Value,
+    /// The latency at p99 in milliseconds, at most.
+    P99,
+    /// Milliseconds of processor time an operation, at most.
+    Cpu,
+}
+
+/// What must be reached (or the run fails), and what we aim for (design, section 10).
+#[derive(Debug)]
+struct Aim {
+    name: &'static str,
+    of: Of,
+    required: Option<f64>,
+    goal: Option<f64>,
+}
+
+const SINGLE_32: Of = Of::Times("limit_single_insert_32");
+const SINGLE_64: Of = Of::Times("limit_single_insert_64");
+const STOCK: Of = Of::Times("baseline_cqrs_es_64");
+const COPY: Of = Of::Times("limit_copy_out");
+
+/// A benchmark's first comparison is the one in the table and in the file.
+const AIMS: &[Aim] = &[
+    aim("append_in_process_64", SINGLE_64, 1.2, 2.0),
+    aim("append_in_process_64", STOCK, 6.0, 10.0),
+    aim("append_two_nodes_64", Of::Times("append_in_process_64"), 0.5, 0.6),
+    aim("grant_http_spread_32", SINGLE_32, 0.75, 1.25),
+    goal("grant_http_spread_32", Of::P99, 5.0),
+    goal("grant_http_spread_32", Of::Cpu, 0.05),
+    aim("grant_http_hot_32", SINGLE_32, 0.85, 1.5),
+    aim("purchase_http_spread_32", SINGLE_32, 0.25, 0.45),
+    aim("balance_http_32", SINGLE_32, 1.5, 4.5),
+    aim("rebuild_all", Of::Value, 100_000.0, 300_000.0),
+    aim("verify_chain", COPY, 0.5, 0.6),
+    compared("rebuild_all", COPY),
+    compared("purchase_http_hot_32", SINGLE_32),
+    compared("grant_http_spread_1", SINGLE_32),
+    compared("grant_http_spread_64", SINGLE_32),
+    compared("grant_http_spread_256", SINGLE_32),
+    compared("purchase_http_spread_1", SINGLE_32),
+    compared("purchase_http_spread_64", SINGLE_32),
+    compared("purchase_http_spread_256", SINGLE_32),
+];
+
+const fn aim(name: &'static str, of: Of, required: f64, goal: f64) -> Aim {
+    Aim { name, of, required: Some(required), goal: Some(goal) }
+}
+
+const fn goal(name: &'static str, of: Of, goal: f64) -> Aim {
+    Aim { name, of, required: None, goal: Some(goal) }
+}
+
+const fn compared(name: &'static str, of: Of) -> Aim {
+    Aim { name, of, required: None, goal: None }
+}
+
+/// What a benchmark is compared with.
+pub fn baselines(name: &str) -> impl Iterator<Item = &'static str> {
+    AIMS.iter().filter(move |aim| aim.name == name).filter_map(|aim| match aim.of {
+        Of::Times(baseline) => Some(baseline),
+        _ => None,
+    })
+}
+
+/// The figures of one benchmark.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    value: f64,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    p999_ms: Option<f64>,
+    cpu_ms: Option<f64>,
+    lag_ms: Option<f64>,
+}
+
+impl From<&Load> for Measured {
+    fn from(load: &Load) -> Self {
+        Self {
+            value: load.rate(),
+            p50_ms: Some(load.latency_ms(0.5)),
+            p99_ms: Some(load.latency_ms(0.99)),
+            p999_ms: Some(load.latency_ms(0.999)),
+            cpu_ms: Some(load.cpu_ms()),
+            lag_ms: None,
+        }
+    }
+}
+
+impl From<&Reading> for Measured {
+    fn from(reading: &Reading) -> Self {
+        Self {
+            value: reading.rate(),
+            p50_ms: None,
+            p99_ms: None,
+            p999_ms: None,
+            cpu_ms: Some(reading.cpu_ms()),
+            lag_ms: None,
+        }
+    }
+}
+
+impl Measured {
+    /// With the lag of the follower that was furthest behind.
+    pub fn lagging(self, lag_ms: f64) -> Self {
+        Self { lag_ms: Some(lag_ms), ..self }
+    }
+}
+
+/// One benchmark's place in the report.
+#[derive(Debug)]
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    measured: Option<Measured>,
+    /// Cores that processes other than ours have kept busy meanwhile.
+    others: f64,
+}
+
+/// What a program reads, a benchmark an entry.
+#[derive(Serialize)]
+struct Entry {
+    name: &'static str,
+    unit: &'static str,
+    value: Option<f64>,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    p999_ms: Option<f64>,
+    cpu_ms: Option<f64>,
+    baseline: Option<&'static str>,
+    ratio: Option<f64>,
+}
+
+/// Everything that was measured in a run.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    /// What went wrong, in sentences. Any of them fails the run.
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// Takes a benchmark's figures, or why there are none.
+    pub fn add(
+        &mut self,
+        name: &'static str,
+        unit: &'static str,
+        outcome: Result<Measured>,
+        others: f64,
+    ) {
+        let measured = match outcome {
+            Ok(measured) => Some(measured),
+            Err(error) => {
+                self.failures.push(format!("{name} failed: {error:#}"));
+                None
+            }
+        };
+        if let Some(lag) = measured.and_then(|figures| figures.lag_ms)
+            && lag > MOST_LAG_MS
+        {
+            self.failures.push(format!("{name}: a follower was {lag:.0} ms behind at the end"));
+        }
+        self.rows.push(Row { name, unit, measured, others });
+    }
+
+    /// Prints both tables and what went wrong. Returns whether all that is required was reached.
+    pub fn print(&self) -> bool {
+        println!("\n{}", aligned(&self.figures()));
+        let (aims, missed) = self.aims();
+        if aims.len() > 1 {
+            println!("{}", aligned(&aims));
+        }
+        let most = self.rows.iter().map(|row| row.others).fold(0.0, f64::max);
+        if most > MOST_NOISE {
+            println!(
+                "NOISY   other processes kept up to {most:.1} cores busy; measure again alone"
+            );
+        }
+        for failure in &self.failures {
+            println!("FAILED  {failure}");
+        }
+        missed == 0 && self.failures.is_empty()
+    }
+
+    /// Writes the list for programs.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        let entries = self.rows.iter().map(|row| self.entry(row)).collect::<Vec<_>>();
+        fs::write(file, serde_json::to_string_pretty(&entries)? + "\n")?;
+        Ok(())
+    }
+
+    fn measured(&self, name: &str) -> Option<Measured> {
+        self.rows.iter().find(|row| row.name == name)?.measured
+    }
+
+    /// How many times the value of its first baseline.
+    fn ratio(&self, name: &str) -> (Option<&'static str>, Option<f64>) {
+        let baseline = baselines(name).next();
+        let ratio = baseline.and_then(|baseline| self.times(name, baseline));
+        (baseline, ratio)
+    }
+
+    fn times(&self, name: &str, baseline: &str) -> Option<f64> {
+        Some(self.measured(name)?.value / self.measured(baseline)?.value)
+    }
+
+    fn entry(&self, row: &Row) -> Entry {
+        let (baseline, ratio) = self.ratio(row.name);
+        Entry {
+            name: row.name,
+            unit: row.unit,
+            value: row.measured.map(|figures| figures.value),
+            p50_ms: row.measured.and_then(|figures| figures.p50_ms),
+            p99_ms: row.measured.and_then(|figures| figures.p99_ms),
+            p999_ms: row.measured.and_then(|figures| figures.p999_ms),
+            cpu_ms: row.measured.and_then(|figures| figures.cpu_ms),
+            baseline,
+            ratio,
+        }
+    }
+
+    fn figures(&self) -> Vec<Vec<String>> {
+        let head = [
+            "benchmark",
+            "value",
+            "unit",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "cpu ms",
+            "lag_ms",
+            "others",
+        ];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        lines[0].extend(["ratio", "to"].map(str::to_owned));
+        for row in &self.rows {
+            let (baseline, ratio) = self.ratio(row.name);
+            let Some(figures) = row.measured else {
+                lines.push(vec![row.name.to_owned(), "failed".to_owned(), row.unit.to_owned()]);
+                continue;
+            };
+            lines.push(vec![
+                row.name.to_owned(),
+                thousands(figures.value),
+                row.unit.to_owned(),
+                decimals(figures.p50_ms, 2),
+                decimals(figures.p99_ms, 2),
+                decimals(figures.p999_ms, 2),
+                decimals(figures.cpu_ms, 4),
+                decimals(figures.lag_ms, 0),
+                decimals(Some(row.others), 1),
+                decimals(ratio, 2),
+                baseline.unwrap_or_default().to_owned(),
+            ]);
+        }
+        lines
+    }
+
+    /// The lines of the second table, and how many required figures were not reached.
+    fn aims(&self) -> (Vec<Vec<String>>, usize) {
+        let head = ["what", "measured", "required", "", "goal", ""];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        let mut missed = 0;
+        for aim in AIMS.iter().filter(|aim| aim.goal.is_some()) {
+            let Some(measured) = self.against(aim) else { continue };
+            let reached = |bound: f64| match aim.of {
+                Of::Times(_) | Of::Value => measured >= bound,
+                Of::P99 | Of::Cpu => measured <= bound,
+            };
+            let mark = |bound: Option<f64>, not: &str| match bound.map(reached) {
+                Some(true) => "ok".to_owned(),
+                Some(false) => not.to_owned(),
+                None => String::new(),
+            };
+            missed += usize::from(aim.required.is_some_and(|bound| !reached(bound)));
+            lines.push(vec![
+                aim.describe(),
+                figure(measured),
+                aim.required.map(figure).unwrap_or_default(),
+                mark(aim.required, "MISSED"),
+                aim.goal.map(figure).unwrap_or_default(),
+                mark(aim.goal, "not yet"),
+            ]);
+        }
+        (lines, missed)
+    }
+
+    fn against(&self, aim: &Aim) -> Option<f64> {
+        match aim.of {
+            Of::Times(baseline) => self.times(aim.name, baseline),
+            Of::Value => Some(self.measured(aim.name)?.value),
+            Of::P99 => self.measured(aim.name)?.p99_ms,
+            Of::Cpu => self.measured(aim.name)?.cpu_ms,
+        }
+    }
+}
+
+impl Aim {
+    fn describe(&self) -> String {
+        match self.of {
+            Of::Times(baseline) => format!("{} / {baseline}, at least", self.name),
+            Of::Value => format!("{}, at least", self.name),
+            Of::P99 => format!("{} p99 ms, at most", self.name),
+            Of::Cpu => format!("{} cpu ms, at most", self.name),
+        }
+    }
+}
+
+fn figure(value: f64) -> String {
+    if value >= 1_000.0 { thousands(value) } else { format!("{value:.3}") }
+}
+
+fn decimals(value: Option<f64>, places: usize) -> String {
+    value.map(|value| format!("{value:.places$}")).unwrap_or_default()
+}
+
+/// 24816.3 as 24,816.
+pub fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Columns as wide as their widest cell: words to the left, figures to the right.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |line: usize, column: usize| lines[line].get(column).map_or("", String::as_str);
+    let mut text = String::new();
+    for line in 0..lines.len() {
+        let mut written = String::new();
+        for column in 0..columns {
+            let width = (0..lines.len()).map(|l| cell(l, column).chars().count()).max();
+            let width = width.unwrap_or(0);
+            let words = (1..lines.len()).any(|l| cell(l, column).starts_with(char::is_alphabetic));
+            let cell = cell(line, column);
+            written +=
+                &if words { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+        }
+        text += written.trim_end();
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,291 @@
+//! What benchmarks run on: databases, a running club, a long log. Each is made when the first
+//! benchmark needs it, and shared by those after.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::Benchmark;
+use crate::cpu::CpuMeter;
+use crate::database::{self, Database};
+use crate::load::{Load, Plan, closed_loop, median};
+use crate::long_log::{self, Audit, Reading};
+use crate::options::Options;
+use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
+use crate::report::{Measured, thousands};
+use crate::service::{self, Server};
+use crate::{in_process, pgbench, stock};
+
+/// Beyond its own time, what a repeat may take before the players' tokens run out.
+const TOKENS_TO_SPARE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Makes and keeps the stages.
+pub struct Stages {
+    options: Options,
+    server_url: String,
+    folder: PathBuf,
+    /// PostgreSQL with all its processes.
+    postgres: CpuMeter,
+    binaries: Option<PathBuf>,
+    single_inserts: Option<Database>,
+    stock: Option<Database>,
+    club: Option<Club>,
+    /// Of clubs that have been stopped.
+    left: Vec<Database>,
+    in_process: Option<Database>,
+    long_log: Option<Database>,
+}
+
+/// A running club with players signed in.
+struct Club {
+    database: Database,
+    server: Server,
+    players: Players,
+}
+
+impl Stages {
+    /// None is made yet.
+    pub fn new(options: Options, server_url: String, folder: PathBuf, postmaster: u32) -> Self {
+        Self {
+            options,
+            server_url,
+            folder,
+            postgres: CpuMeter::new([postmaster]),
+            binaries: None,
+            single_inserts: None,
+            stock: None,
+            club: None,
+            left: Vec::new(),
+            in_process: None,
+            long_log: None,
+        }
+    }
+
+    /// Runs one benchmark, as often as the options say.
+    pub async fn measure(&mut self, name: &str, benchmark: Benchmark) -> Result<Measured> {
+        if !matches!(benchmark, Benchmark::Http { .. }) {
+            self.stop_club().await?;
+        }
+        match benchmark {
+            Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
+            Benchmark::Stock { in_flight } => self.stock(name, in_flight).await,
+            Benchmark::Loopback { in_flight } => self.loopback(name, in_flight).await,
+            Benchmark::Http { request, accounts, in_flight } => {
+                self.http(name, request, accounts, in_flight).await
+            }
+            Benchmark::InProcess { nodes, in_flight } => {
+                self.in_process(name, nodes, in_flight).await
+            }
+            Benchmark::CopyOut => self.copy_out(name).await,
+            Benchmark::Audit(audit) => self.audit(name, audit).await,
+        }
+    }
+
+    /// Throws everything away, unless it shall be kept for a look.
+    pub async fn clean_up(mut self) -> Result<()> {
+        self.stop_club().await?;
+        let mut databases = self.left;
+        databases.extend(self.single_inserts);
+        databases.extend(self.stock);
+        databases.extend(self.in_process);
+        databases.extend(self.long_log);
+        for database in databases {
+            if self.options.keep {
+                println!("kept: database {}", database.name());
+            } else {
+                database.drop().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self) -> Plan {
+        self.options.plan()
+    }
+
+    /// The load generator's own process tree counts where the servers are inside it.
+    fn postgres_and_this(&self) -> CpuMeter {
+        self.postgres.and(std::process::id())
+    }
+
+    async fn single_insert(&mut self, name: &str, clients: usize) -> Result<Measured> {
+        if self.single_inserts.is_none() {
+            let database = Database::create(&self.server_url, "single_inserts").await?;
+            pgbench::prepare(self.single_inserts.insert(database)).await?;
+        }
+        let database = self.single_inserts.as_ref().context("made above")?;
+        let mut loads = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let load =
+                pgbench::insert(database, clients, self.plan(), &self.folder, &self.postgres);
+            loads.push(tell(name, repeat, load.await?));
+        }
+        Ok(Measured::from(&median(loads)?))
+    }
+
+    async fn stock(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+        if self.stock.is_none() {
+            let database = Database::create(&self.server_url, "stock").await?;
+            stock::prepare(self.stock.insert(database)).await?;
+        }
+        let database = self.stock.as_ref().context("made above")?;
+        let servers = self.postgres_and_this();
+        let mut loads = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let load = stock::grant(database, in_flight, self.plan(), &servers);
+            loads.push(tell(name, repeat, load.await?));
+        }
+        Ok(Measured::from(&median(loads)?))
+    }
+
+    async fn loopback(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+        let server = Server::loopback(&self.folder.join("loopback.log")).await?;
+        let meter = CpuMeter::new([server.id]);
+        let requests = [crate::http::Template::command("/loopback", "none", "{\"gold\":1}")].into();
+        let mut loads = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let visitors = Visitor::connect(server.address, &requests, in_flight).await?;
+            let load = closed_loop(visitors, self.plan(), &meter);
+            loads.push(tell(name, repeat, load.await?));
+        }
+        server.stop().await?;
+        Ok(Measured::from(&median(loads)?))
+    }
+
+    async fn http(
+        &mut self,
+        name: &str,
+        request: Request,
+        accounts: Accounts,
+        in_flight: usize,
+    ) -> Result<Measured> {
+        self.start_club().await?;
+        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let club = self.club.as_mut().context("started above")?;
+        let servers = self.postgres.and(club.server.id);
+        settle(club.server.address).await?;
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for repeat in 0..repeats {
+            if !club.players.outlast(plan.warm_up + plan.window + TOKENS_TO_SPARE) {
+                club.players = Players::sign_in(club.server.address, count).await?;
+            }
+            let requests = club.players.requests(request, accounts);
+            database::checkpoint(&self.server_url).await?;
+            let before = database::log_length(&club.database.url).await?;
+            let visitors = Visitor::connect(club.server.address, &requests, in_flight).await?;
+            let load = closed_loop(visitors, plan, &servers).await?;
+            let (follower, lag) = worst_lag(club.server.address).await?;
+            let written = database::log_length(&club.database.url).await? - before;
+            let least = load.operations * request.events();
+            ensure!(
+                u64::try_from(written)? >= least,
+                "{} requests were answered well but left only {written} events",
+                load.operations
+            );
+            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
+        }
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+    }
+
+    /// Migrates, seeds and starts a club, and signs its players in.
+    async fn start_club(&mut self) -> Result<()> {
+        if self.club.is_some() {
+            return Ok(());
+        }
+        let bin = self.binaries().await?;
+        let count = self.options.players();
+        let database = Database::create(&self.server_url, "club").await?;
+        service::club(&bin, &database.url, &["migrate"]).await?;
+        service::club(&bin, &database.url, &["seed", "--players", &count.to_string()]).await?;
+        let server = Server::club(&bin, &database.url, &self.folder.join("club.log")).await?;
+        let players = Players::sign_in(server.address, count).await?;
+        self.club = Some(Club { database, server, players });
+        Ok(())
+    }
+
+    /// Even an idle club would take time from what is measured next.
+    async fn stop_club(&mut self) -> Result<()> {
+        if let Some(club) = self.club.take() {
+            self.left.push(club.database);
+            club.server.stop().await?;
+        }
+        Ok(())
+    }
+
+    async fn binaries(&mut self) -> Result<PathBuf> {
+        if self.binaries.is_none() {
+            self.binaries = Some(service::binaries(self.options.bin_dir.as_deref()).await?);
+        }
+        self.binaries.clone().context("made above")
+    }
+
+    async fn in_process(&mut self, name: &str, nodes: usize, in_flight: usize) -> Result<Measured> {
+        if self.in_process.is_none() {
+            let database = Database::create(&self.server_url, "in_process").await?;
+            in_process::prepare(self.in_process.insert(database)).await?;
+        }
+        let database = self.in_process.as_ref().context("made above")?;
+        let servers = self.postgres_and_this();
+        let mut loads = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let load = in_process::append(database, nodes, in_flight, self.plan(), &servers);
+            loads.push(tell(name, repeat, load.await?));
+        }
+        Ok(Measured::from(&median(loads)?))
+    }
+
+    async fn copy_out(&mut self, name: &str) -> Result<Measured> {
+        let (url, postgres) = (self.long_log().await?.0, self.postgres.clone());
+        let mut readings = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            readings.push(told(name, repeat, long_log::copy_out(&url, &postgres).await?));
+        }
+        median_reading(readings)
+    }
+
+    async fn audit(&mut self, name: &str, audit: Audit) -> Result<Measured> {
+        let bin = self.binaries().await?;
+        let (url, length) = self.long_log().await?;
+        let mut readings = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let reading = long_log::audit(&bin, &url, audit, length, &self.postgres).await?;
+            readings.push(told(name, repeat, reading));
+        }
+        median_reading(readings)
+    }
+
+    /// The URL and the length of the long log, made by commands like any other.
+    async fn long_log(&mut self) -> Result<(String, u64)> {
+        if self.long_log.is_none() {
+            eprintln!("making a log of {} events", thousands(self.options.events() as f64));
+            let database = Database::create(&self.server_url, "long_log").await?;
+            let database = self.long_log.insert(database);
+            in_process::prepare(database).await?;
+            in_process::fill(database, self.options.events()).await?;
+            database::analyze(&database.url).await?;
+        }
+        let url = self.long_log.as_ref().context("made above")?.url.clone();
+        let length = u64::try_from(database::log_length(&url).await?)?;
+        Ok((url, length))
+    }
+}
+
+/// Shows that something goes on.
+fn tell(name: &str, repeat: usize, load: Load) -> Load {
+    let (rate, p99) = (thousands(load.rate()), load.latency_ms(0.99));
+    eprintln!("{name} {}: {rate}/s, p99 {p99:.2} ms, cpu {:.4} ms", repeat + 1, load.cpu_ms());
+    load
+}
+
+fn told(name: &str, repeat: usize, reading: Reading) -> Reading {
+    eprintln!("{name} {}: {}/s", repeat + 1, thousands(reading.rate()));
+    reading
+}
+
+fn median_reading(mut readings: Vec<Reading>) -> Result<Measured> {
+    readings.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    let middle = readings.len().saturating_sub(1) / 2;
+    Ok(Measured::from(readings.get(middle).context("nothing was measured")?))
+}
