@@ -12,7 +12,7 @@ pub mod users;
 
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 use domain::event::Actor;
@@ -51,6 +51,15 @@ impl FromRequestParts<App> for Player {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         signed_in(parts, app).map(Self)
+    }
+}
+
+/// For addresses that are open to everybody: whoever is not signed in is nobody.
+impl OptionalFromRequestParts<App> for Player {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
+        Ok(signed_in(parts, app).ok().map(Self))
     }
 }
 

@@ -232,7 +232,7 @@ impl ApiError {
     }
 
     /// Why.
-    #[must_use]
+    #[cfg(test)]
     pub fn reason(&self) -> Reason {
         self.0.reason
     }

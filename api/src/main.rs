@@ -3,7 +3,6 @@
 mod app;
 mod auth;
 mod body;
-mod catalog;
 mod config;
 mod database;
 mod edge;

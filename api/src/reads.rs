@@ -13,12 +13,17 @@ use crate::request::MinPosition;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits until the read models show what the caller has to see: the position that the request
-/// names, or else the caller's last acknowledged one on this node.
+/// names, or else the last one that the caller, if known, was told on this node.
 ///
 /// # Errors
 /// If that takes too long.
-pub async fn caught_up(app: &App, caller: PlayerId, min: MinPosition) -> Result<(), ApiError> {
-    let position = min.0.unwrap_or_else(|| app.positions.of(caller));
+pub async fn caught_up(
+    app: &App,
+    caller: Option<PlayerId>,
+    min: MinPosition,
+) -> Result<(), ApiError> {
+    let told = || caller.map(|caller| app.positions.of(caller));
+    let position = min.0.or_else(told).unwrap_or(0);
     if app.read_models.wait_for(position, PATIENCE).await {
         return Ok(());
     }

@@ -84,13 +84,12 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
     writeln!(std::io::stdout(), "listening on http://{address}")?;
 
     let ended = tokio::select! {
-        signal = ending_signal() => signal.map(Some)?,
-        _ = app.commands.bus.ended() => None,
+        signal = ending_signal() => {
+            tracing::info!(signal = signal?, "ending: what was accepted is finished");
+            None
+        }
+        ending = app.commands.bus.ended() => Some(ending),
     };
-    match ended {
-        Some(signal) => tracing::info!(signal, "ending: what was accepted is finished"),
-        None => tracing::error!("this node's place has gone from the log: it must start anew"),
-    }
     stop.send_replace(true);
     if tokio::time::timeout(DRAIN_PATIENCE, server).await.is_err() {
         tracing::warn!("some requests did not end in time");
@@ -102,10 +101,10 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
         tracing::warn!("some commands did not end in time");
     }
     worker.stop().await;
-    match app.commands.bus.ended().await {
-        Ending::Closed => Ok(()),
-        Ending::PlaceGone => bail!("the log does not hold this node's place: start again"),
+    if ended == Some(Ending::PlaceGone) {
+        bail!("the log does not hold this node's place (was it restored?): start again");
     }
+    Ok(())
 }
 
 async fn told(mut stopping: watch::Receiver<bool>) {

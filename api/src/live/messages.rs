@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 
 /// The channel of a player's own account.
 pub const ME: &str = "me";
-/// Longer messages of clients are not even looked at.
-pub const LONGEST_MESSAGE: usize = 4_096;
 
 /// Why a feed ends, as websockets say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

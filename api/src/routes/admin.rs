@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use commands::accounts::{Grant, Granted};
 use domain::id::{PlayerId, ProductId};
 use domain::money::{Cents, Currency, Gold, Percent};
-use domain::product::{Rank, Terms};
+use domain::product::{Product, Rank, Terms};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,6 @@ use crate::auth::Admin;
 use crate::auth::sign_in::rfc3339;
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
-use crate::catalog::{self, CatalogRow};
 use crate::error::{ApiError, Reason};
 use crate::request::Asked;
 
@@ -221,8 +220,9 @@ pub struct ProductView {
     version: u32,
 }
 
-impl From<CatalogRow> for ProductView {
-    fn from(CatalogRow { id, version, terms }: CatalogRow) -> Self {
+impl ProductView {
+    fn of(id: ProductId, version: u32, terms: &Terms) -> Self {
+        let terms = terms.clone();
         Self {
             id: id.0,
             sku: terms.sku,
@@ -265,8 +265,11 @@ pub async fn revise_product(
     let caller = asked.caller(admin.actor());
     let revised = app.commands.revise_product(&caller, product, wish.into_terms()).await?;
     app.positions.acknowledge(admin.0.player, revised.place.position);
-    let row = catalog::of(&app, product).await?.ok_or_else(not_found)?;
+    let view = |state: &Product| {
+        state.terms().map(|(version, terms)| ProductView::of(product, version, terms))
+    };
+    let (view, _) = app.commands.bus.look::<Product, _>(product, view).await?;
     let position = revised.place.position;
-    let answer = ProductDone { success: true, product: row.into(), position };
+    let answer = ProductDone { success: true, product: view.ok_or_else(not_found)?, position };
     Ok(replayable(Json(answer).into_response(), revised.replayed))
 }

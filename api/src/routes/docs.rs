@@ -14,9 +14,8 @@ use utoipa_swagger_ui::Config;
 use super::Document;
 use crate::error::{ApiError, FieldError, Reason};
 
-/// A request that was not done, as RFC 9457 writes it.
+/// A request that was not done, as RFC 9457 writes it. Describes what [`crate::error`] renders.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes what crate::error renders")]
 pub struct Problem {
     r#type: String,
     title: String,
@@ -32,9 +31,8 @@ pub struct Problem {
     errors: Option<Vec<FieldError>>,
 }
 
-/// A purchase that was not made.
+/// A purchase that was not made. Describes what [`crate::error`] renders.
 #[derive(Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes what crate::error renders")]
 pub struct PurchaseProblem {
     #[serde(flatten)]
     problem: Problem,

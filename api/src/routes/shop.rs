@@ -9,8 +9,9 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use commands::payments::CardToken;
 use commands::shop::Buy;
+use domain::id::ProductId;
 use domain::money::Currency;
-use projections::read_models::purchases;
+use projections::read_models::{catalog, purchases};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -19,7 +20,7 @@ use super::paging::{Page, next_cursor, page_length, query};
 use crate::app::App;
 use crate::auth::Player;
 use crate::body::Fields;
-use crate::catalog;
+use crate::body::values::ProductName;
 use crate::error::{ApiError, FieldError, Reason};
 use crate::reads;
 use crate::request::{Asked, MinPosition};
@@ -28,11 +29,18 @@ use wishes::{BuyWish, Kind};
 
 /// What is on sale, for everybody.
 #[utoipa::path(get, path = "/api/shop/catalog", tag = "shop",
+    params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses((status = 200, description = "every product on sale", body = Vec<CatalogItem>)))]
-pub async fn catalog(State(app): State<App>) -> Result<Json<Vec<CatalogItem>>, ApiError> {
+pub async fn catalog(
+    State(app): State<App>,
+    reader: Option<Player>,
+    min: MinPosition,
+) -> Result<Json<Vec<CatalogItem>>, ApiError> {
+    reads::caught_up(&app, reader.map(|reader| reader.id()), min).await?;
     let now = app.commands.clock.now();
-    let rows = catalog::list(&app).await?.into_iter().filter(|row| row.terms.on_sale);
-    Ok(Json(rows.map(|row| CatalogItem::of(row, now)).collect()))
+    let products = catalog::list(&app.pool).await?.rows.into_iter();
+    let on_sale = products.filter(|product| product.on_sale);
+    Ok(Json(on_sale.map(|product| CatalogItem::of(product, now)).collect()))
 }
 
 /// Buys a product. The price comes from the catalogue; the client never sends an amount.
@@ -82,7 +90,7 @@ async fn buy_as(
         return Err(wrong_currency());
     }
     let asked = asked.with_key(wish.idempotency_key.as_deref())?;
-    let product = catalog::id_of(app, wish.product_id).await?;
+    let product = number_of(app, wish.product_id).await?;
     let buy = Buy {
         player: player.id(),
         product,
@@ -94,6 +102,17 @@ async fn buy_as(
     app.positions.acknowledge(player.id(), bought.position);
     let language = app.languages.of(player.id()).await;
     answers::to_purchase(player.id(), language, bought)
+}
+
+/// The number of a product, however the client has named it.
+async fn number_of(app: &App, name: ProductName) -> Result<ProductId, ApiError> {
+    let sku = match name {
+        ProductName::Id(id) => return Ok(id),
+        ProductName::Sku(sku) => sku,
+    };
+    let found = catalog::by_sku(&app.pool, &sku).await?.rows;
+    let not_found = || ApiError::new(Reason::NotFound, "there is no such product on sale");
+    found.map(|product| ProductId(product.id)).ok_or_else(not_found)
 }
 
 fn wrong_currency() -> ApiError {
@@ -128,7 +147,7 @@ pub async fn transactions(
     asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page<Transaction>>, ApiError> {
     let asked = query(asked)?;
-    reads::caught_up(&app, player.id(), min).await?;
+    reads::caught_up(&app, Some(player.id()), min).await?;
     let length = page_length(asked.limit);
     let page = purchases::page(&app.pool, player.id(), asked.cursor, length).await?;
     let next_cursor = next_cursor(&page.rows, length, |row| row.requested_position);

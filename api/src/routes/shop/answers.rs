@@ -8,15 +8,15 @@ use commands::bus::Answer;
 use commands::shop::{Purchase, PurchaseOutcome};
 use domain::account::{FailureReason, VoidReason};
 use domain::id::PlayerId;
-use domain::money::Quantity;
+use domain::money::{Cents, Percent, Quantity};
+use projections::read_models::catalog::CatalogProduct;
 use projections::read_models::purchases;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::answers::{rank_name, replayable};
+use super::super::answers::replayable;
 use crate::auth::sign_in::rfc3339;
 use crate::auth::users::Language;
-use crate::catalog::CatalogRow;
 use crate::error::{ApiError, Reason};
 
 /// A product on sale.
@@ -37,29 +37,30 @@ pub struct CatalogItem {
     /// The discount that counts now.
     discount_percent: u8,
     discount_ends_at: Option<String>,
-    min_rank: &'static str,
-    version: u32,
+    min_rank: String,
+    version: u64,
 }
 
 impl CatalogItem {
     /// A product as it is at a moment.
-    pub(super) fn of(row: CatalogRow, now: DateTime<Utc>) -> Self {
-        let CatalogRow { id, version, terms } = row;
-        let discount = terms.discount_at(now);
-        let discounted = terms.price_cents.discounted_total(Quantity::ONE, discount);
+    pub(super) fn of(product: CatalogProduct, now: DateTime<Utc>) -> Self {
+        let has_ended = product.discount_ends_at.is_some_and(|end| now >= end);
+        let percent = if has_ended { 0 } else { product.discount_percent };
+        let percent = u8::try_from(percent).ok().and_then(Percent::new).unwrap_or_default();
+        let discounted = Cents(product.price_cents).discounted_total(Quantity::ONE, percent);
         Self {
-            id: id.0,
-            price_cents: terms.price_cents.0,
-            currency: terms.currency.into(),
+            id: product.id,
+            sku: product.sku,
+            name: product.name,
+            name_en: product.name_en,
+            price_cents: product.price_cents,
+            currency: product.currency,
             discounted_price_cents: discounted.map(|cents| cents.0),
-            gold: terms.gold.amount(),
-            discount_percent: discount.into(),
-            discount_ends_at: terms.discount_ends_at.map(rfc3339),
-            min_rank: rank_name(terms.min_rank),
-            version,
-            sku: terms.sku,
-            name: terms.name,
-            name_en: terms.name_en,
+            gold: product.gold,
+            discount_percent: percent.into(),
+            discount_ends_at: product.discount_ends_at.map(rfc3339),
+            min_rank: product.min_rank,
+            version: product.version,
         }
     }
 }
