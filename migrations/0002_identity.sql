@@ -36,6 +36,14 @@ create table identity.signing_keys (
     created_at  timestamptz not null
 );
 
+-- Tickets that open one live feed each, on any node. Worth nothing after a crash, so not logged.
+create unlogged table identity.realtime_tickets (
+    ticket_hash bytea primary key,
+    user_id     bigint not null references identity.users (id) on delete cascade,
+    expires_at  timestamptz not null
+);
+create index realtime_tickets_expiry on identity.realtime_tickets (expires_at);
+
 grant usage on schema identity to club_service;
 grant select, insert, update, delete on all tables in schema identity to club_service;
 grant usage on all sequences in schema identity to club_service;

@@ -1,0 +1,163 @@
+//! Everything that a request may need, put together in one place.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use anyhow::Context;
+use commands::bus::Limits;
+use commands::clock::{Clock, SystemClock};
+use commands::codes::Codes;
+use commands::log::Log;
+use commands::log::postgres::PostgresLog;
+use commands::payments::sandbox::Sandbox;
+use commands::payments::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
+use commands::{Bus, Commands, FingerprintKey};
+use futures::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::engine::Followers;
+use projections::feed::Feed;
+use projections::follower::FollowerHandle;
+use sqlx::PgPool;
+
+use crate::auth::languages::Languages;
+use crate::auth::password::Passwords;
+use crate::auth::refresh::RefreshTokens;
+use crate::auth::signing;
+use crate::auth::tokens::Tokens;
+use crate::auth::users::Users;
+use crate::config::Config;
+use crate::database;
+use crate::edge::Figures;
+use crate::live::{Hub, Tickets};
+use crate::positions::Positions;
+use crate::worker::Worker;
+
+/// Connections of the sandbox, which is somebody else's service: it has its own.
+const SANDBOX_CONNECTIONS: u32 = 2;
+
+/// The running service, as handlers see it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What it is made of.
+pub struct Parts {
+    /// All settings.
+    pub config: Config,
+    /// The write side.
+    pub commands: Commands,
+    /// The log by position.
+    pub feed: Feed,
+    /// The database, as the service's role.
+    pub pool: PgPool,
+    /// The follower that keeps the read models.
+    pub read_models: FollowerHandle,
+    /// All followers.
+    pub followers: Followers,
+    /// Who listens to what, live.
+    pub hub: Hub,
+    /// What opens a live feed.
+    pub tickets: Tickets,
+    /// The identity table.
+    pub users: Users,
+    /// Who is spoken to in which language.
+    pub languages: Languages,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Signs and verifies access tokens.
+    pub tokens: Tokens,
+    /// Gives out refresh tokens.
+    pub refresh_tokens: RefreshTokens,
+    /// What callers have been told.
+    pub positions: Positions,
+    /// Counts requests.
+    pub figures: Figures,
+    /// Renders what was counted.
+    pub metrics: PrometheusHandle,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts it together on a running write side and its followers.
+    ///
+    /// # Errors
+    /// If the keys cannot be read.
+    pub async fn new(
+        config: Config,
+        commands: Commands,
+        pool: PgPool,
+        worker: &Worker,
+        metrics: PrometheusHandle,
+    ) -> anyhow::Result<Self> {
+        let now = commands.clock.now();
+        let keys = signing::load(&pool, config.auth.signing_key.as_ref(), now).await?;
+        let users = Users::new(pool.clone());
+        Ok(Self(Arc::new(Parts {
+            config,
+            commands,
+            feed: worker.feed.clone(),
+            read_models: worker.read_models.clone(),
+            followers: worker.followers(),
+            hub: worker.hub.clone(),
+            tickets: Tickets::new(pool.clone()),
+            languages: Languages::new(users.clone()),
+            users,
+            passwords: Passwords::default(),
+            tokens: Tokens::new(keys),
+            refresh_tokens: RefreshTokens::new(pool.clone()),
+            positions: Positions::default(),
+            figures: Figures::default(),
+            metrics,
+            pool,
+        })))
+    }
+}
+
+/// Starts the write side on this database.
+///
+/// # Errors
+/// If the log cannot be reached.
+pub async fn start_commands(config: &Config, pool: &PgPool) -> anyhow::Result<Commands> {
+    let log = PostgresLog::connect(config.database.url.reveal(), pool.clone()).await;
+    let log: Arc<dyn Log> = Arc::new(log.context("the log cannot be read")?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let bus = Bus::start(log.clone(), clock.clone(), Limits::default()).await;
+    let provider: Arc<dyn PaymentProvider> = if config.takes_payments() {
+        let records = database::service_pool(&config.database, SANDBOX_CONNECTIONS).await?;
+        Arc::new(Sandbox::start(records))
+    } else {
+        Arc::new(Nobody)
+    };
+    Ok(Commands {
+        bus: bus.context("the log cannot be read")?,
+        codes: Codes::new(log),
+        clock,
+        provider,
+        fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
+    })
+}
+
+/// Takes no payments: production has no provider yet, and the sandbox would give gold away.
+struct Nobody;
+
+impl Nobody {
+    fn error<T: Send + 'static>() -> BoxFuture<'static, Result<T, ProviderError>> {
+        let reason = "no payment provider is set up".to_owned();
+        Box::pin(std::future::ready(Err(ProviderError { reason })))
+    }
+}
+
+impl PaymentProvider for Nobody {
+    fn charge(&self, _: Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
+        Self::error()
+    }
+
+    fn settle(&self, _: &Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
+        Self::error()
+    }
+}

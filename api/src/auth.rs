@@ -1,0 +1,123 @@
+//! Who asks: extractors that a handler names to be protected.
+
+pub mod languages;
+pub mod password;
+pub mod refresh;
+pub mod role;
+pub mod sign_in;
+pub mod sign_up;
+pub mod signing;
+pub mod tokens;
+pub mod users;
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use domain::event::Actor;
+use domain::id::PlayerId;
+
+pub use role::Role;
+pub use tokens::Session;
+
+use crate::app::App;
+use crate::error::{ApiError, Reason};
+
+/// A node that has not confirmed the log's head for so long answers nobody who is protected: bans
+/// and revocations might have passed it by.
+pub const LONGEST_UNCONFIRMED: Duration = Duration::from_secs(2);
+
+/// Somebody who is signed in, on the own account.
+#[derive(Debug, Clone, Copy)]
+pub struct Player(pub Session);
+
+impl Player {
+    /// Whose account.
+    #[must_use]
+    pub fn id(&self) -> PlayerId {
+        self.0.player
+    }
+
+    /// As the log calls them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Player(self.0.player)
+    }
+}
+
+impl FromRequestParts<App> for Player {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        signed_in(parts, app).map(Self)
+    }
+}
+
+/// For addresses that are open to everybody: whoever is not signed in is nobody.
+impl OptionalFromRequestParts<App> for Player {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
+        Ok(signed_in(parts, app).ok().map(Self))
+    }
+}
+
+/// A member of staff who may give gold and edit the shop.
+#[derive(Debug, Clone, Copy)]
+pub struct Admin(pub Session);
+
+impl Admin {
+    /// As the log calls them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Admin(self.0.player)
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let session = signed_in(parts, app)?;
+        if !session.role.may_grant() {
+            let detail = "your role may not do this: ask an operator or an admin";
+            return Err(ApiError::new(Reason::Forbidden, detail));
+        }
+        Ok(Self(session))
+    }
+}
+
+fn signed_in(parts: &Parts, app: &App) -> Result<Session, ApiError> {
+    let unauthenticated = || {
+        let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
+        ApiError::new(Reason::Unauthenticated, detail)
+    };
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(bearer).ok_or_else(unauthenticated)?;
+    let now = app.commands.clock.now().timestamp();
+    let session = app.tokens.verify(token, now).ok_or_else(unauthenticated)?;
+    if app.commands.bus.unconfirmed_for() > LONGEST_UNCONFIRMED {
+        let detail = "this node has lost touch with the log: try again or ask another node";
+        return Err(ApiError::new(Reason::LogUnconfirmed, detail));
+    }
+    Ok(session)
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_stands_behind_its_scheme() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc"), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("Bearer"), None);
+    }
+}

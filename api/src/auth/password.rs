@@ -1,0 +1,123 @@
+//! Passwords: argon2id, on as many threads as there are processors, so that a rush of sign-ins
+//! slows sign-ins and nothing else.
+
+use std::sync::{Arc, LazyLock};
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+use crate::error::{ApiError, Reason};
+
+/// Memory in KiB, passes and lanes, as OWASP advises for argon2id.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// The most that may wait for a processor; more are turned away.
+const LONGEST_QUEUE: usize = 2_000;
+
+/// What a password is compared with when there is no such user, so that the answer takes as long.
+static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| hash_now("nobody's password").ok());
+
+/// Hashes and verifies.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    processors: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            processors: Arc::new(Semaphore::new(processors)),
+            queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
+        }
+    }
+}
+
+impl Passwords {
+    /// A hash to store.
+    ///
+    /// # Errors
+    /// If too many wait.
+    pub async fn hash(&self, password: String) -> Result<String, ApiError> {
+        self.work(move || hash_now(&password)).await?.map_err(ApiError::internal)
+    }
+
+    /// Whether this is the password behind the stored hash. Without one it takes as long.
+    ///
+    /// # Errors
+    /// If too many wait.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, ApiError> {
+        self.work(move || match hash {
+            Some(hash) => verify_now(&password, &hash),
+            None => {
+                NOBODYS.as_deref().map(|hash| verify_now(&password, hash));
+                false
+            }
+        })
+        .await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let overloaded = |_| ApiError::new(Reason::Overloaded, "too many sign in: try again");
+        let _queued = self.queue.clone().try_acquire_owned().map_err(overloaded)?;
+        let processor = self.processors.clone().acquire_owned().await;
+        let processor = processor.map_err(ApiError::internal)?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held by the work itself: a caller that leaves does not free a busy processor.
+            let _processor = processor;
+            work()
+        });
+        done.await.map_err(ApiError::internal)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Hashes on the spot; takes tens of milliseconds.
+///
+/// # Errors
+/// Never in practice.
+pub fn hash_now(password: &str) -> anyhow::Result<String> {
+    let salt = SaltString::generate(&mut OsRng);
+    let argon2 = argon2().map_err(|error| anyhow::anyhow!("argon2: {error}"))?;
+    let hash = argon2.hash_password(password.as_bytes(), &salt);
+    Ok(hash.map_err(|error| anyhow::anyhow!("argon2: {error}"))?.to_string())
+}
+
+/// Verifies on the spot; takes tens of milliseconds. The hash says how it was made.
+#[must_use]
+pub fn verify_now(password: &str, hash: &str) -> bool {
+    let (Ok(hash), Ok(argon2)) = (PasswordHash::new(hash), argon2()) else { return false };
+    argon2.verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_known_again_and_no_other() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash("1234".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let right = passwords.verify("1234".to_owned(), Some(hash.clone())).await;
+        let wrong = passwords.verify("12345".to_owned(), Some(hash)).await;
+        assert_eq!((right.unwrap(), wrong.unwrap()), (true, false));
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password() {
+        let passwords = Passwords::default();
+        assert!(!passwords.verify("nobody's password".to_owned(), None).await.unwrap());
+    }
+}

@@ -1,0 +1,144 @@
+//! Signing in, and the answer to it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::role::Role;
+use super::tokens::LIFETIME_SECONDS;
+use super::users::User;
+use crate::app::App;
+use crate::body::{Fields, values};
+use crate::error::{ApiError, Reason};
+use crate::request::Asked;
+
+/// What somebody sends to sign in.
+#[derive(Debug, Clone, utoipa::ToSchema)]
+pub struct SignIn {
+    /// The site id, or the nickname in any case.
+    pub site_id: String,
+    /// The password.
+    pub password: String,
+}
+
+impl SignIn {
+    /// From a body.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(mut fields: Fields) -> Result<Self, ApiError> {
+        let site_id = fields.required("site_id", values::line(1, 50));
+        let password = fields.required("password", values::secret(1, 256));
+        fields.finish(|| Some(Self { site_id: site_id?, password: password? }))
+    }
+}
+
+/// The answer to signing in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SignedIn {
+    /// For the header Authorization.
+    access_token: String,
+    /// Always `bearer`.
+    token_type: &'static str,
+    /// How long the access token lives, in seconds.
+    expires_in: i64,
+    /// For one more access token.
+    refresh_token: String,
+    /// Whether an admin has signed in.
+    is_admin: bool,
+    /// Who.
+    user: UserView,
+}
+
+/// Somebody, as clients see them.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct UserView {
+    id: i64,
+    site_id: String,
+    nickname: String,
+    rank: &'static str,
+    is_active: bool,
+    is_admin: bool,
+    gold: u64,
+    vip_points: u64,
+    level: u32,
+    xp: u64,
+    created_at: String,
+}
+
+/// Finds somebody by name and password, and finishes what a crash left of the sign-up.
+///
+/// # Errors
+/// If name or password are wrong; which one is not told.
+pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User, ApiError> {
+    let user = app.users.by_name(&wish.site_id).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let is_right = app.passwords.verify(wish.password, hash).await?;
+    let Some(user) = user.filter(|_| is_right) else {
+        let detail = "there is no such user with this password: check both";
+        return Err(ApiError::new(Reason::InvalidCredentials, detail));
+    };
+    if user.is_active {
+        return Ok(user);
+    }
+    super::sign_up::open(app, asked, user.id).await?;
+    Ok(User { is_active: true, ..user })
+}
+
+/// Gives tokens to somebody whose identity is proved.
+///
+/// # Errors
+/// If database or log cannot be reached.
+pub async fn sign_in(app: &App, user: User) -> Result<SignedIn, ApiError> {
+    let refresh_token = app.refresh_tokens.issue(user.id, app.commands.clock.now()).await?;
+    with_tokens(app, user, refresh_token).await
+}
+
+/// The answer with this refresh token and a new access token.
+///
+/// # Errors
+/// If the log cannot be read.
+pub async fn with_tokens(
+    app: &App,
+    user: User,
+    refresh_token: String,
+) -> Result<SignedIn, ApiError> {
+    let now = app.commands.clock.now().timestamp();
+    let token = app.tokens.mint(user.id, user.role, now).map_err(ApiError::internal)?;
+    Ok(SignedIn {
+        access_token: token,
+        token_type: "bearer",
+        expires_in: LIFETIME_SECONDS,
+        refresh_token,
+        is_admin: user.role == Role::Admin,
+        user: view(app, user).await?,
+    })
+}
+
+/// Somebody, with what their account holds.
+///
+/// # Errors
+/// If the log cannot be read.
+pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
+    let (wallet, _) = app.commands.wallet(user.id).await?;
+    let wallet = wallet.unwrap_or_default();
+    Ok(UserView {
+        id: user.id.0,
+        site_id: user.site_id,
+        nickname: user.nickname,
+        // Ranks, levels and experience have no events yet: everybody is at their beginning.
+        rank: "STANDARD",
+        is_active: user.is_active,
+        is_admin: user.role == Role::Admin,
+        gold: wallet.gold(),
+        vip_points: wallet.vip_points,
+        level: 1,
+        xp: 0,
+        created_at: rfc3339(user.created_at),
+    })
+}
+
+/// A moment as answers show it: whole milliseconds, UTC.
+#[must_use]
+pub fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

@@ -1,0 +1,169 @@
+//! Access tokens: signed, short-lived, verified without asking anybody.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+use domain::id::PlayerId;
+use jsonwebtoken::{Algorithm, Header, Validation};
+use lru::LruCache;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::role::Role;
+use super::signing::KeyPair;
+
+/// How long an access token lives, in seconds.
+pub const LIFETIME_SECONDS: i64 = 15 * 60;
+/// Verified tokens that are remembered: verifying costs about 0.1 ms.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
+/// Longer texts are not even looked at.
+const LONGEST_TOKEN: usize = 1_024;
+
+/// What a valid token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Who.
+    pub player: PlayerId,
+    /// As what.
+    pub role: Role,
+    /// Until when, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    role: Role,
+    iat: i64,
+    exp: i64,
+    jti: Uuid,
+}
+
+/// Mints and verifies.
+#[derive(Debug)]
+pub struct Tokens {
+    keys: HashMap<String, KeyPair>,
+    signing_kid: String,
+    verified: Mutex<LruCache<Box<str>, Session>>,
+}
+
+impl Tokens {
+    /// With these keys; the first signs.
+    #[must_use]
+    pub fn new(keys: Vec<KeyPair>) -> Self {
+        let signing_kid = keys.first().map(|key| key.kid.clone()).unwrap_or_default();
+        let keys = keys.into_iter().map(|key| (key.kid.clone(), key)).collect();
+        Self { keys, signing_kid, verified: Mutex::new(LruCache::new(REMEMBERED)) }
+    }
+
+    /// A token for this player.
+    ///
+    /// # Errors
+    /// If there is no key.
+    pub fn mint(&self, player: PlayerId, role: Role, now: i64) -> anyhow::Result<String> {
+        let no_key = || anyhow::anyhow!("there is no key to sign with");
+        let key = self.keys.get(&self.signing_kid).ok_or_else(no_key)?;
+        let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let claims = Claims {
+            sub: player.to_string(),
+            role,
+            iat: now,
+            exp: now.saturating_add(LIFETIME_SECONDS),
+            jti: Uuid::now_v7(),
+        };
+        Ok(jsonwebtoken::encode(&header, &claims, &key.private)?)
+    }
+
+    /// What the token says, if it is one of ours and has not expired.
+    #[must_use]
+    pub fn verify(&self, token: &str, now: i64) -> Option<Session> {
+        if let Some(known) = self.remembered(token) {
+            return (now < known.expires_at).then_some(known);
+        }
+        let session = self.verify_signature(token)?;
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).put(token.into(), session);
+        (now < session.expires_at).then_some(session)
+    }
+
+    fn remembered(&self, token: &str) -> Option<Session> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(token).copied()
+    }
+
+    fn verify_signature(&self, token: &str) -> Option<Session> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let key = self.keys.get(&kid)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // Whether it has expired is asked of the club's clock at every use.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation).ok()?.claims;
+        let player = claims.sub.parse().ok()?;
+        Some(Session { player, role: claims.role, expires_at: claims.exp })
+    }
+
+    /// The public keys.
+    #[must_use]
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": self.keys.values().map(KeyPair::jwk).collect::<Vec<_>>() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n\
+        -----END PRIVATE KEY-----\n";
+    const OTHER_PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
+        -----END PRIVATE KEY-----\n";
+
+    fn tokens(pem: &str) -> Tokens {
+        Tokens::new(vec![KeyPair::from_pem(pem).unwrap()])
+    }
+
+    #[test]
+    fn a_token_says_who_it_is_for_until_it_expires() {
+        let tokens = tokens(PEM);
+        let token = tokens.mint(PlayerId(23), Role::Player, 1_000).unwrap();
+        for _ in 0..2 {
+            let session = tokens.verify(&token, 1_000 + LIFETIME_SECONDS - 1).unwrap();
+            assert_eq!((session.player, session.role), (PlayerId(23), Role::Player));
+            assert_eq!(tokens.verify(&token, 1_000 + LIFETIME_SECONDS), None);
+        }
+    }
+
+    #[test]
+    fn tokens_of_others_are_not_believed() {
+        let token = tokens(OTHER_PEM).mint(PlayerId(1), Role::Admin, 1_000).unwrap();
+        assert_eq!(tokens(PEM).verify(&token, 1_000), None);
+    }
+
+    #[test]
+    fn a_token_that_was_touched_is_not_believed() {
+        let tokens = tokens(PEM);
+        let token = tokens.mint(PlayerId(23), Role::Player, 1_000).unwrap();
+        let (head, tail) = token.split_at(token.find('.').unwrap() + 5);
+        assert_eq!(tokens.verify(&format!("{head}A{}", &tail[1..]), 1_000), None);
+        assert_eq!(tokens.verify(&format!("{token}x"), 1_000), None);
+        assert_eq!(tokens.verify("", 1_000), None);
+    }
+
+    #[test]
+    fn only_eddsa_is_believed() {
+        let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
+        assert_eq!(tokens(PEM).verify(none, 0), None);
+    }
+
+    #[test]
+    fn public_keys_are_published() {
+        let jwks = tokens(PEM).jwks();
+        assert_eq!(jwks["keys"][0]["crv"], "Ed25519");
+        assert_eq!(jwks["keys"][0]["kid"], tokens(PEM).signing_kid);
+    }
+}

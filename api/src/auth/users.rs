@@ -1,0 +1,169 @@
+//! The identity table: names, phones, hashes. Personal data, so none of it ever enters the log.
+
+use chrono::{DateTime, Utc};
+use domain::id::PlayerId;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row};
+
+use super::role::Role;
+use crate::error::{ApiError, Reason};
+
+/// The language in which somebody is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// Korean, the default.
+    Korean,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// From its stored code.
+    #[must_use]
+    pub fn from_code(code: &str) -> Self {
+        if code == "en" { Self::English } else { Self::Korean }
+    }
+}
+
+/// Somebody as the identity table knows them.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The number of the account.
+    pub id: PlayerId,
+    /// The name to sign in with.
+    pub site_id: String,
+    /// The name that others see.
+    pub nickname: String,
+    /// How the password is known again.
+    pub password_hash: String,
+    /// Whether the account has been opened in the log.
+    pub is_active: bool,
+    /// What they may do.
+    pub role: Role,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Somebody who signs up.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The name to sign in with.
+    pub site_id: String,
+    /// The name that others see.
+    pub nickname: String,
+    /// Digits.
+    pub phone_number: String,
+    /// The hash of the password.
+    pub password_hash: String,
+}
+
+/// Reads and writes the identity table.
+#[derive(Debug, Clone)]
+pub struct Users(PgPool);
+
+const COLUMNS: &str = "id, site_id, nickname, password_hash, state, role, created_at";
+
+impl Users {
+    /// In this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self(pool)
+    }
+
+    /// Reserves the names: the row is pending until the account has been opened.
+    ///
+    /// # Errors
+    /// If one of them is taken, by a code that names it.
+    pub async fn reserve(&self, user: &NewUser, now: DateTime<Utc>) -> Result<PlayerId, ApiError> {
+        let id = sqlx::query_scalar(
+            "insert into identity.users
+                    (site_id, nickname, phone_number, password_hash, state, role, created_at)
+             values ($1, $2, $3, $4, 'pending', 'player', $5)
+             returning id",
+        )
+        .bind(&user.site_id)
+        .bind(&user.nickname)
+        .bind(&user.phone_number)
+        .bind(&user.password_hash)
+        .bind(now)
+        .fetch_one(&self.0)
+        .await
+        .map_err(|error| taken(&error).unwrap_or_else(|| error.into()))?;
+        Ok(PlayerId(id))
+    }
+
+    /// The account has been opened.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn activate(&self, id: PlayerId) -> Result<(), ApiError> {
+        sqlx::query("update identity.users set state = 'active' where id = $1")
+            .bind(id.0)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Somebody by the name they sign in with: the site id, or else the nickname in any case.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn by_name(&self, name: &str) -> Result<Option<User>, ApiError> {
+        let select = format!(
+            "select {COLUMNS} from identity.users
+              where site_id = $1 or lower(nickname) = lower($1)
+              order by (site_id = $1) desc limit 1"
+        );
+        let row = sqlx::query(&select).bind(name).fetch_optional(&self.0).await?;
+        row.map(|row| user(&row)).transpose()
+    }
+
+    /// Somebody by number.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn by_id(&self, id: PlayerId) -> Result<Option<User>, ApiError> {
+        let select = format!("select {COLUMNS} from identity.users where id = $1");
+        let row = sqlx::query(&select).bind(id.0).fetch_optional(&self.0).await?;
+        row.map(|row| user(&row)).transpose()
+    }
+
+    /// The language of somebody; the default if nobody is there.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn language(&self, id: PlayerId) -> Result<Language, ApiError> {
+        let code: Option<String> =
+            sqlx::query_scalar("select language from identity.users where id = $1")
+                .bind(id.0)
+                .fetch_optional(&self.0)
+                .await?;
+        Ok(code.map_or(Language::Korean, |code| Language::from_code(&code)))
+    }
+}
+
+fn user(row: &PgRow) -> Result<User, ApiError> {
+    let role: &str = row.try_get("role")?;
+    Ok(User {
+        id: PlayerId(row.try_get("id")?),
+        site_id: row.try_get("site_id")?,
+        nickname: row.try_get("nickname")?,
+        password_hash: row.try_get("password_hash")?,
+        is_active: row.try_get::<&str, _>("state")? == "active",
+        role: role.parse().map_err(ApiError::internal)?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+/// The constraint's name tells which name is taken.
+fn taken(error: &sqlx::Error) -> Option<ApiError> {
+    let (reason, detail) = match error.as_database_error()?.constraint()? {
+        "users_site_id_key" => (Reason::SiteIdTaken, "this site id is taken: choose another"),
+        "users_nickname_key" => (Reason::NicknameTaken, "this nickname is taken: choose another"),
+        "users_phone_number_key" => {
+            (Reason::PhoneNumberTaken, "this phone number has an account already: sign in")
+        }
+        _ => return None,
+    };
+    Some(ApiError::new(reason, detail))
+}

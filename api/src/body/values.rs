@@ -1,0 +1,310 @@
+//! From JSON values to values of the domain. No floats, no numbers in texts, nothing out of range.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use domain::id::{PlayerId, ProductId};
+use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
+use domain::product::Rank;
+use serde_json::Value;
+
+/// Why a value cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The kind of error, for programs.
+    pub kind: &'static str,
+    /// What is expected, for people.
+    pub msg: Cow<'static, str>,
+}
+
+impl Wrong {
+    /// Of this kind, with this message.
+    pub fn new(kind: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, msg: msg.into() }
+    }
+}
+
+/// A whole number within these bounds.
+fn integer(value: &Value, least: u64, most: u64) -> Result<u64, Wrong> {
+    let Value::Number(number) = value else {
+        return Err(Wrong::new("int_type", "expected a whole number"));
+    };
+    let below = || Wrong::new("greater_than_equal", format!("expected {least} or more"));
+    let above = || Wrong::new("less_than_equal", format!("expected {most} or less"));
+    match number.as_u64() {
+        Some(number) if number < least => Err(below()),
+        Some(number) if number > most => Err(above()),
+        Some(number) => Ok(number),
+        None if number.is_i64() => Err(below()),
+        // A fraction, an exponent, or more digits than any number here has.
+        None => Err(Wrong::new("int_type", "expected a whole number")),
+    }
+}
+
+/// A text of this many characters, without spaces around it.
+fn text(value: &Value, least: usize, most: usize) -> Result<&str, Wrong> {
+    let Value::String(text) = value else {
+        return Err(Wrong::new("string_type", "expected a text"));
+    };
+    let length = text.chars().count();
+    if length < least {
+        return Err(Wrong::new("string_too_short", format!("expected at least {least} characters")));
+    }
+    if length > most {
+        return Err(Wrong::new("string_too_long", format!("expected at most {most} characters")));
+    }
+    Ok(text)
+}
+
+/// A text that people read: 1 or more characters, none of which is a control character.
+pub fn line(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = text(value, 0, most)?;
+        if text.chars().any(char::is_control) {
+            let msg = "expected a text without control characters";
+            return Err(Wrong::new("string_pattern_mismatch", msg));
+        }
+        let trimmed = text.trim();
+        if trimmed.chars().count() < least {
+            let msg = format!("expected at least {least} characters");
+            return Err(Wrong::new("string_too_short", msg));
+        }
+        Ok(trimmed.to_owned())
+    }
+}
+
+/// A secret: any characters, kept exactly as they are.
+pub fn secret(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| text(value, least, most).map(str::to_owned)
+}
+
+/// A positive number.
+///
+/// # Errors
+/// Anything else.
+pub fn positive(value: &Value) -> Result<i64, Wrong> {
+    let most = i64::MAX.unsigned_abs();
+    let number = integer(value, 1, most)?;
+    i64::try_from(number).map_err(|_| Wrong::new("int_type", "expected a whole number"))
+}
+
+/// A user's id.
+///
+/// # Errors
+/// Anything else.
+pub fn user_id(value: &Value) -> Result<PlayerId, Wrong> {
+    positive(value).map(PlayerId)
+}
+
+/// How a client names a product: by number, by the number's text, or by its catalogue name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProductName {
+    /// By number.
+    Id(ProductId),
+    /// By catalogue name.
+    Sku(String),
+}
+
+/// A product's name.
+///
+/// # Errors
+/// Anything else.
+pub fn product_name(value: &Value) -> Result<ProductName, Wrong> {
+    if value.is_number() {
+        return positive(value).map(|id| ProductName::Id(ProductId(id)));
+    }
+    let text = text(value, 1, 64)?;
+    Ok(match text.parse() {
+        Ok(id) => ProductName::Id(id),
+        Err(_) => ProductName::Sku(text.to_owned()),
+    })
+}
+
+/// How many of a product.
+///
+/// # Errors
+/// Anything but 1 to 99.
+pub fn quantity(value: &Value) -> Result<Quantity, Wrong> {
+    let number = integer(value, 1, 99)?;
+    let quantity = u8::try_from(number).ok().and_then(Quantity::new);
+    quantity.ok_or_else(|| Wrong::new("less_than_equal", "expected 99 or less"))
+}
+
+/// An amount of gold that can be moved.
+///
+/// # Errors
+/// Zero, or more than any balance may be.
+pub fn gold(value: &Value) -> Result<Gold, Wrong> {
+    let gold = Gold::new(integer(value, 1, MAX_GOLD)?);
+    gold.ok_or_else(|| Wrong::new("less_than_equal", format!("expected {MAX_GOLD} or less")))
+}
+
+/// Vip points that can be given.
+///
+/// # Errors
+/// As with gold.
+pub fn points(value: &Value) -> Result<u64, Wrong> {
+    integer(value, 1, MAX_GOLD)
+}
+
+/// A price.
+///
+/// # Errors
+/// Less than a cent, or more than a million of a currency's unit.
+pub fn price(value: &Value) -> Result<Cents, Wrong> {
+    integer(value, 1, 100_000_000).map(Cents)
+}
+
+/// A share of a hundred.
+///
+/// # Errors
+/// Anything but 0 to 100.
+pub fn percent(value: &Value) -> Result<Percent, Wrong> {
+    let number = integer(value, 0, 100)?;
+    let percent = u8::try_from(number).ok().and_then(Percent::new);
+    percent.ok_or_else(|| Wrong::new("less_than_equal", "expected 100 or less"))
+}
+
+/// A currency's code.
+///
+/// # Errors
+/// Anything but three capital letters.
+pub fn currency(value: &Value) -> Result<Currency, Wrong> {
+    let wrong = || Wrong::new("string_pattern_mismatch", "expected a code such as USD");
+    Currency::new(text(value, 3, 3)?).ok_or_else(wrong)
+}
+
+/// A moment, as RFC 3339 writes it.
+///
+/// # Errors
+/// Anything else.
+pub fn moment(value: &Value) -> Result<DateTime<Utc>, Wrong> {
+    let wrong = |_| Wrong::new("datetime_type", "expected a time such as 2027-12-31T15:00:00Z");
+    let moment = DateTime::parse_from_rfc3339(text(value, 1, 40)?).map_err(wrong)?;
+    Ok(domain::stored::truncated(moment.with_timezone(&Utc)))
+}
+
+/// A rank.
+///
+/// # Errors
+/// Anything but the names of ranks.
+pub fn rank(value: &Value) -> Result<Rank, Wrong> {
+    match value.as_str() {
+        Some("STANDARD") => Ok(Rank::Standard),
+        Some("VIP") => Ok(Rank::Vip),
+        _ => Err(Wrong::new("enum", "expected 'STANDARD' or 'VIP'")),
+    }
+}
+
+/// Yes or no.
+///
+/// # Errors
+/// Anything else.
+pub fn boolean(value: &Value) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| Wrong::new("bool_type", "expected true or false"))
+}
+
+/// One of these words.
+pub fn one_of<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Wrong> {
+    move |value| {
+        let found = value.as_str().and_then(|text| words.iter().find(|(word, _)| *word == text));
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
+            Wrong::new("enum", format!("expected {}", words.join(" or ")))
+        })
+    }
+}
+
+/// A phone number: 10 to 15 digits.
+///
+/// # Errors
+/// Anything else.
+pub fn phone_number(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 10, 15)?;
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new("string_pattern_mismatch", "expected 10 to 15 digits"))
+}
+
+/// A product's catalogue name: capital letters, digits and underscores, and no number, which would
+/// be another way to name a product.
+///
+/// # Errors
+/// Anything else.
+pub fn sku(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, 64)?;
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    if text.bytes().all(allowed) && text.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new("string_pattern_mismatch", "expected a name such as GOLD_PACK_SMALL"))
+}
+
+/// A name to sign in with: visible characters without spaces.
+///
+/// # Errors
+/// Anything else.
+pub fn site_id(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, 50)?;
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Wrong::new("string_pattern_mismatch", "expected a name without spaces"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_whole_positive_and_bounded() {
+        assert_eq!(gold(&json!(1)).unwrap().amount(), 1);
+        let bad = [
+            json!(0),
+            json!(-1),
+            json!(1.0),
+            json!(1.5),
+            json!("1"),
+            json!(null),
+            json!(1e3),
+            json!(MAX_GOLD + 1),
+            json!(u64::MAX),
+        ];
+        for value in bad {
+            assert!(gold(&value).is_err(), "{value}");
+        }
+        let huge: Value = serde_json::from_str("99999999999999999999999999").unwrap();
+        assert!(gold(&huge).is_err());
+    }
+
+    #[test]
+    fn a_product_is_named_in_three_ways() {
+        let id = ProductName::Id(ProductId(1001));
+        assert_eq!(product_name(&json!(1001)), Ok(id.clone()));
+        assert_eq!(product_name(&json!("1001")), Ok(id));
+        let sku = ProductName::Sku("GOLD_PACK_SMALL".to_owned());
+        assert_eq!(product_name(&json!("GOLD_PACK_SMALL")), Ok(sku));
+        for value in [json!(0), json!(1.5), json!(""), json!(true), json!([1001])] {
+            assert!(product_name(&value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn lines_are_trimmed_and_measured_in_characters() {
+        assert_eq!(line(2, 50)(&json!(" 홍길 ")).unwrap(), "홍길");
+        assert!(line(2, 50)(&json!(" x ")).is_err());
+        assert!(line(2, 3)(&json!("abcd")).is_err());
+        assert!(line(1, 9)(&json!("a\nb")).is_err());
+    }
+
+    #[test]
+    fn phone_numbers_are_digits() {
+        assert!(phone_number(&json!("01012345678")).is_ok());
+        for value in [json!("+8210123456"), json!("010-1234-5678"), json!("012345678")] {
+            assert!(phone_number(&value).is_err(), "{value}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What happens to every request, whatever it asks for: a path without a final slash, a request
+//! id, rules about browsers' origins, no panic that ends a connection, problems as problem+json,
+//! one line in the access log, and figures.
+
+pub mod cors;
+mod figures;
+mod path;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+
+pub use figures::Figures;
+pub use path::AnySlash;
+
+use crate::app::App;
+use crate::error::{ApiError, Problem};
+use crate::request::{RequestId, X_REQUEST_ID};
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Wraps every handler.
+pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers(), app.commands.clock.now());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = if cors::is_preflight(&request) {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        guarded(request, next).await
+    };
+
+    render_problem(&mut response, &id, &path);
+    if let Some(origin) = origin {
+        cors::allow(&app.config.http.allowed_origins, &origin, &method, response.headers_mut());
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let took = started.elapsed();
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    app.figures.count(route, &method, response.status(), took);
+    log_access(&method, &path, response.status(), took.as_micros(), &id.0);
+    response
+}
+
+/// A panic is a defect in one handler and no reason to leave the caller without an answer.
+async fn guarded(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            let text = text.unwrap_or_else(|| "a panic without a text".to_owned());
+            ApiError::internal(anyhow::anyhow!("a handler panicked: {text}")).into_response()
+        }
+    }
+}
+
+/// Gives a problem its body, and logs its cause: here and nowhere else.
+fn render_problem(response: &mut Response, id: &RequestId, path: &str) {
+    let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else { return };
+    if let Some(cause) = &problem.cause {
+        let (code, cause) = (problem.reason.told().1, format!("{cause:#}"));
+        tracing::error!(request_id = %id.0, path, code, cause, "a request failed");
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    if problem.status() == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = problem.retry_after_seconds() {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    let body = problem.body(&id.0, path).to_string();
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
+    *response.body_mut() = Body::from(body);
+}
+
+/// Reads that went well are told at the level debug: there are too many of them.
+fn log_access(method: &Method, path: &str, status: StatusCode, took_us: u128, request_id: &str) {
+    let status_code = status.as_u16();
+    if status.is_server_error() {
+        tracing::warn!(target: "access", %method, path, status_code, took_us, request_id);
+    } else if status.is_success() && *method == Method::GET {
+        tracing::debug!(target: "access", %method, path, status_code, took_us, request_id);
+    } else {
+        tracing::info!(target: "access", %method, path, status_code, took_us, request_id);
+    }
+}

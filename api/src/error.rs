@@ -1,0 +1,328 @@
+//! What clients are told when something was not done: the one file with status codes.
+//!
+//! Every refusal has a stable code and an outward message; what went wrong inside is its cause,
+//! which is logged once (by [`crate::edge`]) and never told. Answers are problem+json (RFC 9457).
+
+mod refusals;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// Why a request was not done. Its name in SCREAMING_SNAKE_CASE is the code that clients rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The body is not JSON.
+    MalformedJson,
+    /// The request cannot be understood.
+    BadRequest,
+    /// The idempotency key cannot be one.
+    InvalidIdempotencyKey,
+    /// Several idempotency keys that differ.
+    ConflictingIdempotencyKeys,
+    /// A command that must be repeatable came without a key.
+    IdempotencyKeyRequired,
+    /// Nobody is signed in.
+    Unauthenticated,
+    /// Wrong name or password.
+    InvalidCredentials,
+    /// The refresh token is unknown, used or expired.
+    InvalidRefreshToken,
+    /// The provider declined.
+    PaymentDeclined,
+    /// Signed in, but not allowed.
+    Forbidden,
+    /// The invite code opens nothing.
+    InvalidInviteCode,
+    /// A request in somebody else's name.
+    UserMismatch,
+    /// The product is for a higher rank.
+    RankRequired,
+    /// A browser page that is not ours.
+    OriginRefused,
+    /// There is no such thing.
+    NotFound,
+    /// The address does not know this method.
+    MethodNotAllowed,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// Somebody has this site id.
+    SiteIdTaken,
+    /// Somebody has this nickname.
+    NicknameTaken,
+    /// Somebody has this phone number.
+    PhoneNumberTaken,
+    /// Not enough gold.
+    InsufficientGold,
+    /// The balance would be larger than any may be.
+    BalanceTooLarge,
+    /// The purchase was given up.
+    PurchaseAbandoned,
+    /// It has moved on meanwhile.
+    Conflict,
+    /// The body is too long.
+    BodyTooLarge,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// Some fields cannot be used.
+    ValidationFailed,
+    /// The key belongs to another request.
+    IdempotencyKeyReused,
+    /// This address wants a websocket.
+    UpgradeRequired,
+    /// Too many wait already.
+    Overloaded,
+    /// The log cannot be reached: whether it was done is not known.
+    LogUnavailable,
+    /// This node has not heard of the log for too long.
+    LogUnconfirmed,
+    /// What was asked for has not been projected yet.
+    ReadModelBehind,
+    /// The database does not answer.
+    DatabaseUnavailable,
+    /// Nobody takes payments.
+    PaymentsUnavailable,
+    /// A defect.
+    InternalError,
+}
+
+impl Reason {
+    /// Status, code and title.
+    #[must_use]
+    pub const fn told(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::MalformedJson => (400, "MALFORMED_JSON", "The body is not JSON"),
+            Self::BadRequest => (400, "BAD_REQUEST", "The request cannot be understood"),
+            Self::InvalidIdempotencyKey => {
+                (400, "INVALID_IDEMPOTENCY_KEY", "The idempotency key cannot be used")
+            }
+            Self::ConflictingIdempotencyKeys => {
+                (400, "CONFLICTING_IDEMPOTENCY_KEYS", "There are several idempotency keys")
+            }
+            Self::IdempotencyKeyRequired => {
+                (400, "IDEMPOTENCY_KEY_REQUIRED", "An idempotency key is required")
+            }
+            Self::Unauthenticated => (401, "UNAUTHENTICATED", "Sign in first"),
+            Self::InvalidCredentials => (401, "INVALID_CREDENTIALS", "Wrong name or password"),
+            Self::InvalidRefreshToken => (401, "INVALID_REFRESH_TOKEN", "Sign in again"),
+            Self::PaymentDeclined => (402, "PAYMENT_DECLINED", "The payment was declined"),
+            Self::Forbidden => (403, "FORBIDDEN", "Not allowed"),
+            Self::InvalidInviteCode => (403, "INVALID_INVITE_CODE", "The invite code is not valid"),
+            Self::UserMismatch => (403, "USER_MISMATCH", "This is somebody else's account"),
+            Self::RankRequired => (403, "RANK_REQUIRED", "A higher rank is required"),
+            Self::OriginRefused => (403, "ORIGIN_REFUSED", "This page may not connect"),
+            Self::NotFound => (404, "NOT_FOUND", "Not found"),
+            Self::MethodNotAllowed => (405, "METHOD_NOT_ALLOWED", "Method not allowed"),
+            Self::BodyTimeout => (408, "BODY_TIMEOUT", "The body did not come in time"),
+            Self::SiteIdTaken => (409, "SITE_ID_TAKEN", "The site id is taken"),
+            Self::NicknameTaken => (409, "NICKNAME_TAKEN", "The nickname is taken"),
+            Self::PhoneNumberTaken => (409, "PHONE_NUMBER_TAKEN", "The phone number is taken"),
+            Self::InsufficientGold => (409, "INSUFFICIENT_GOLD", "Not enough gold"),
+            Self::BalanceTooLarge => (409, "BALANCE_TOO_LARGE", "The balance would be too large"),
+            Self::PurchaseAbandoned => (409, "PURCHASE_ABANDONED", "The purchase was given up"),
+            Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
+            Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),
+            Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Send JSON"),
+            Self::ValidationFailed => (422, "VALIDATION_FAILED", "Some fields cannot be used"),
+            Self::IdempotencyKeyReused => {
+                (422, "IDEMPOTENCY_KEY_REUSED", "The key was used for another request")
+            }
+            Self::UpgradeRequired => (426, "UPGRADE_REQUIRED", "Connect with a websocket"),
+            Self::Overloaded => (503, "OVERLOADED", "Too busy"),
+            Self::LogUnavailable => (503, "LOG_UNAVAILABLE", "The log cannot be reached"),
+            Self::LogUnconfirmed => (503, "LOG_UNCONFIRMED", "The log cannot be reached"),
+            Self::ReadModelBehind => (503, "READ_MODEL_BEHIND", "Not there yet"),
+            Self::DatabaseUnavailable => (503, "DATABASE_UNAVAILABLE", "The database is away"),
+            Self::PaymentsUnavailable => (503, "PAYMENTS_UNAVAILABLE", "Nothing can be bought now"),
+            Self::InternalError => (500, "INTERNAL_ERROR", "Something went wrong"),
+        }
+    }
+
+    /// Whether asking again shortly may help.
+    const fn is_passing(self) -> bool {
+        self.told().0 == 503
+    }
+}
+
+/// One field that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// What kind of error: `missing`, `extra_forbidden`, `int_type` and the like.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Where: `body` and the field's name.
+    pub loc: Vec<String>,
+    /// What is expected.
+    pub msg: Cow<'static, str>,
+}
+
+/// A request that was not done.
+#[derive(Debug)]
+pub struct ApiError(Box<Problem>);
+
+/// What is known about it.
+#[derive(Debug)]
+pub struct Problem {
+    /// Why.
+    pub reason: Reason,
+    detail: Cow<'static, str>,
+    members: Map<String, Value>,
+    retry_after: Option<Duration>,
+    /// What went wrong inside, for the log only.
+    pub cause: Option<anyhow::Error>,
+}
+
+impl ApiError {
+    /// With a message for whoever asked: what is wrong and what to do next.
+    pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after = reason.is_passing().then(|| Duration::from_secs(1));
+        let detail = detail.into();
+        Self(Box::new(Problem { reason, detail, members: Map::new(), retry_after, cause: None }))
+    }
+
+    /// A defect: all that is told is the request's id.
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        let detail = "the club could not do this: report it with the request id";
+        Self::new(Reason::InternalError, detail).because(cause)
+    }
+
+    /// Fields that cannot be used; the missing ones first.
+    #[must_use]
+    pub fn fields(mut errors: Vec<FieldError>) -> Self {
+        errors.sort_by_key(|error| error.kind != "missing");
+        let count = errors.len();
+        let plural = if count == 1 { "field" } else { "fields" };
+        let detail = format!("{count} {plural} cannot be used: see errors");
+        // The second list is where old clients look.
+        Self::new(Reason::ValidationFailed, detail)
+            .with("errors", json!(errors))
+            .with("error", json!({ "details": errors }))
+    }
+
+    /// With one more member in the answer.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.0.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With its inner cause, for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// With the time after which asking again makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// As the answer to a purchase: `success: false`, and the code again as `reason_code`.
+    #[must_use]
+    pub fn of_purchase(self) -> Self {
+        let code = self.0.reason.told().1;
+        self.with("success", false).with("reason_code", code)
+    }
+
+    /// Why.
+    #[cfg(test)]
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+}
+
+impl Problem {
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.reason.told().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The body of the answer.
+    #[must_use]
+    pub fn body(&self, request_id: &str, instance: &str) -> Value {
+        let (status, code, title) = self.reason.told();
+        let mut body = Map::new();
+        let mut tell = |name: &str, value: Value| body.insert(name.to_owned(), value);
+        tell("type", format!("urn:casino-club:problem:{}", code.to_ascii_lowercase()).into());
+        tell("title", title.into());
+        tell("status", status.into());
+        tell("detail", self.detail.as_ref().into());
+        tell("code", code.into());
+        tell("request_id", request_id.into());
+        tell("instance", instance.into());
+        body.extend(self.members.clone());
+        Value::Object(body)
+    }
+
+    /// Whole seconds until asking again makes sense, rounded up.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the body to [`crate::edge`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.0.status().into_response();
+        response.extensions_mut().insert(std::sync::Arc::new(*self.0));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(kind: &'static str, name: &str) -> FieldError {
+        FieldError { kind, loc: vec!["body".into(), name.into()], msg: "no".into() }
+    }
+
+    #[test]
+    fn missing_fields_come_first_and_old_clients_find_the_list_too() {
+        let error = ApiError::fields(vec![
+            field("extra_forbidden", "package_id"),
+            field("missing", "product_id"),
+        ]);
+        let body = error.0.body("r1", "/api/shop/buy");
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["errors"][0]["type"], "missing");
+        assert_eq!(body["errors"][0]["loc"], json!(["body", "product_id"]));
+        assert_eq!(body["error"]["details"], body["errors"]);
+        assert_eq!(body["request_id"], "r1");
+    }
+
+    #[test]
+    fn a_refused_purchase_says_so_twice() {
+        let error = ApiError::new(Reason::PaymentDeclined, "the card was declined").of_purchase();
+        let body = error.0.body("r1", "/");
+        assert_eq!(body["success"], false);
+        assert_eq!((&body["code"], &body["reason_code"]), (&body["reason_code"], &body["code"]));
+    }
+
+    #[test]
+    fn the_cause_is_never_told() {
+        let error = ApiError::internal(anyhow::anyhow!("password=hunter2"));
+        assert!(!error.0.body("r1", "/").to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn waits_are_told_in_whole_seconds_rounded_up() {
+        let error = ApiError::new(Reason::Overloaded, "busy");
+        let seconds = |wait| {
+            let error = ApiError::new(Reason::Overloaded, "busy").retry_after(wait);
+            error.0.retry_after_seconds()
+        };
+        assert_eq!(error.0.retry_after_seconds(), Some(1));
+        assert_eq!(seconds(Duration::from_millis(1)), Some(1));
+        assert_eq!(seconds(Duration::from_millis(2_001)), Some(3));
+    }
+}

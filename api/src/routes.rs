@@ -1,0 +1,107 @@
+//! Every address of the service, on one screen.
+
+mod admin;
+mod answers;
+mod auth;
+mod docs;
+mod health;
+mod index;
+mod paging;
+mod realtime;
+mod shop;
+mod test;
+mod users;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
+use utoipa::OpenApi;
+
+use crate::app::App;
+use crate::edge;
+use crate::error::{ApiError, Reason};
+
+pub use docs::document;
+
+use docs::Security;
+
+/// The whole service.
+#[must_use]
+pub fn all(app: App) -> Router {
+    let mut routes = Router::new()
+        // For people and machines that look after it.
+        .route("/", get(index::page))
+        .route("/health", get(health::health))
+        .route("/api/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
+        .route("/docs/{*file}", get(docs::file))
+        .route("/.well-known/jwks.json", get(auth::jwks))
+        // Identity.
+        .route("/api/auth/signup", post(auth::sign_up))
+        .route("/api/auth/login", post(auth::login))
+        .route("/api/auth/admin/login", post(auth::admin_login))
+        .route("/api/auth/refresh", post(auth::refresh))
+        .route("/api/auth/me", get(auth::me))
+        // A player's own account.
+        .route("/api/users/balance", get(users::balance))
+        .route("/api/users/statement", get(users::statement))
+        // The shop.
+        .route("/api/shop/catalog", get(shop::catalog))
+        .route("/api/shop/buy", post(shop::buy))
+        .route("/api/shop/transactions", get(shop::transactions))
+        // Administration.
+        .route("/api/admin/users/{id}/grant", post(admin::grant))
+        .route("/api/admin/shop/products/{id}", put(admin::revise_product))
+        // Live.
+        .route("/ws", get(realtime::echo))
+        .route("/api/realtime/ticket", post(realtime::ticket))
+        .route("/api/realtime/sync", get(realtime::sync));
+    if !app.config.environment.is_production() {
+        routes = routes
+            .route("/test", get(test::index))
+            .route("/test/live", get(test::live))
+            .route("/test/spend", post(test::spend));
+    }
+    routes
+        .fallback(no_such_address)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(app.clone(), edge::around))
+        .with_state(app)
+}
+
+/// What `/openapi.json` describes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Casino Club",
+        description = "An event-sourced game club. Every command takes `Idempotency-Key`; every \
+                       answer to a command carries `position`; refusals are problem+json with \
+                       `code`. Every path answers with and without a final slash.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        health::health, health::ready,
+        auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
+        users::balance, users::statement,
+        shop::catalog, shop::buy, shop::transactions,
+        admin::grant, admin::revise_product,
+        realtime::ticket, test::spend,
+    ),
+    components(schemas(docs::Problem, docs::PurchaseProblem)),
+    modifiers(&Security),
+)]
+struct Document;
+
+async fn no_such_address(request: Request) -> ApiError {
+    let detail = format!("there is nothing at {}: see /docs", request.uri().path());
+    ApiError::new(Reason::NotFound, detail)
+}
+
+async fn no_such_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::new(Reason::MethodNotAllowed, format!("{path} does not know {method}: see /docs"))
+}

@@ -1,0 +1,23 @@
+//! What answers have in common.
+
+use axum::http::HeaderValue;
+use axum::response::Response;
+use domain::product::Rank;
+
+use crate::request::IDEMPOTENCY_REPLAYED;
+
+/// A rank, as clients write it.
+pub fn rank_name(rank: Rank) -> &'static str {
+    match rank {
+        Rank::Standard => "STANDARD",
+        Rank::Vip => "VIP",
+    }
+}
+
+/// Says of an answer that it was given before, if it was.
+pub fn replayable(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

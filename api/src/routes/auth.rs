@@ -1,0 +1,112 @@
+//! Signing up and in.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::docs::Problem;
+use crate::app::App;
+use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
+use crate::auth::sign_up::{self, SignUp};
+use crate::auth::users::User;
+use crate::auth::{Player, Role};
+use crate::body::{Fields, values};
+use crate::error::{ApiError, Reason};
+use crate::request::Asked;
+
+/// For a new access token.
+#[derive(Debug, ToSchema)]
+pub struct Refresh {
+    /// The last refresh token. It works once.
+    refresh_token: String,
+}
+
+/// Tokens are for whoever asked, and for no cache on the way.
+fn with_tokens(status: StatusCode, answer: SignedIn) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    (status, [no_store], Json(answer)).into_response()
+}
+
+/// Becomes a player: 1,000 gold to begin with.
+#[utoipa::path(post, path = "/api/auth/signup", tag = "identity", request_body = SignUp, responses(
+    (status = 201, description = "signed up and in", body = SignedIn),
+    (status = 403, description = "the invite code opens nothing", body = Problem),
+    (status = 409, description = "a name is taken: SITE_ID_TAKEN, NICKNAME_TAKEN or PHONE_NUMBER_TAKEN", body = Problem),
+    (status = 422, description = "fields that cannot be used", body = Problem)))]
+pub async fn sign_up(
+    State(app): State<App>,
+    asked: Asked,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let wish = SignUp::parse(fields, &app.config.auth)?;
+    let player = sign_up::sign_up(&app, &asked, wish).await?;
+    let user = user_of(&app, player).await?;
+    Ok(with_tokens(StatusCode::CREATED, sign_in::sign_in(&app, user).await?))
+}
+
+/// Signs in. Moves no gold.
+#[utoipa::path(post, path = "/api/auth/login", tag = "identity", request_body = SignIn, responses(
+    (status = 200, description = "signed in", body = SignedIn),
+    (status = 401, description = "wrong name or password", body = Problem),
+    (status = 422, description = "fields that cannot be used", body = Problem)))]
+pub async fn login(
+    State(app): State<App>,
+    asked: Asked,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
+    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, user).await?))
+}
+
+/// Signs a member of staff in.
+#[utoipa::path(post, path = "/api/auth/admin/login", tag = "identity", request_body = SignIn, responses(
+    (status = 200, description = "signed in", body = SignedIn),
+    (status = 401, description = "wrong name or password", body = Problem),
+    (status = 403, description = "a player, not staff", body = Problem)))]
+pub async fn admin_login(
+    State(app): State<App>,
+    asked: Asked,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
+    if !Role::is_staff(user.role) {
+        let detail = "this is the staff's entrance: use /api/auth/login";
+        return Err(ApiError::new(Reason::Forbidden, detail));
+    }
+    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, user).await?))
+}
+
+/// Changes a refresh token into new tokens. One that comes a second time ends its whole family.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "identity", request_body = Refresh, responses(
+    (status = 200, description = "new tokens", body = SignedIn),
+    (status = 401, description = "unknown, used or expired", body = Problem)))]
+pub async fn refresh(State(app): State<App>, mut fields: Fields) -> Result<Response, ApiError> {
+    let token = fields.required("refresh_token", values::secret(1, 256));
+    let wish = fields.finish(|| Some(Refresh { refresh_token: token? }))?;
+    let now = app.commands.clock.now();
+    let (player, next) = app.refresh_tokens.rotate(&wish.refresh_token, now).await?;
+    let user = user_of(&app, player).await?;
+    Ok(with_tokens(StatusCode::OK, sign_in::with_tokens(&app, user, next).await?))
+}
+
+/// Who is signed in.
+#[utoipa::path(get, path = "/api/auth/me", tag = "identity", security(("token" = [])), responses(
+    (status = 200, description = "who", body = UserView),
+    (status = 401, description = "nobody", body = Problem)))]
+pub async fn me(State(app): State<App>, player: Player) -> Result<Json<UserView>, ApiError> {
+    let user = user_of(&app, player.id()).await?;
+    Ok(Json(sign_in::view(&app, user).await?))
+}
+
+/// The public keys behind access tokens.
+pub async fn jwks(State(app): State<App>) -> Json<Value> {
+    Json(app.tokens.jwks())
+}
+
+async fn user_of(app: &App, player: domain::id::PlayerId) -> Result<User, ApiError> {
+    let gone = || ApiError::new(Reason::Unauthenticated, "this account is gone: sign up again");
+    app.users.by_id(player).await?.ok_or_else(gone)
+}

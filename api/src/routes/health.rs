@@ -1,0 +1,101 @@
+//! Whether the service runs, and how well.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use projections::follower::{FollowerState, FollowerStatus};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::auth::LONGEST_UNCONFIRMED;
+
+/// That it runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    status: &'static str,
+}
+
+/// Whether it can be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready` or `not_ready`.
+    status: &'static str,
+    /// What it needs.
+    dependencies: Dependencies,
+    /// The log's head on this node.
+    position: u64,
+    /// What follows the log.
+    followers: Vec<Follower>,
+}
+
+/// What the service needs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Dependencies {
+    /// `up`, or since when not.
+    postgres: String,
+}
+
+/// A follower of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Follower {
+    name: &'static str,
+    position: u64,
+    lag_events: u64,
+    lag_ms: u64,
+    /// `following`, `standing_by`, `starting`, `building`, `failing`, `place_gone` or `stopped`.
+    #[schema(value_type = String)]
+    state: FollowerState,
+    /// Which generation of its tables readers see; 0 for followers without tables.
+    generation: i32,
+    /// What failed last, while it is failing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl From<FollowerStatus> for Follower {
+    fn from(status: FollowerStatus) -> Self {
+        let FollowerStatus { name, generation, position, lag_events, lag_ms, state, error } = status;
+        Self { name, position, lag_events, lag_ms, state, generation, error }
+    }
+}
+
+/// Whether the process runs. Asks nobody.
+#[utoipa::path(get, path = "/health", tag = "service",
+    responses((status = 200, description = "it runs", body = Health)))]
+pub async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Whether the service can be used: the log is in sight and every follower follows.
+#[utoipa::path(get, path = "/ready", tag = "service", responses(
+    (status = 200, description = "it can be used", body = Ready),
+    (status = 503, description = "it cannot: the same, with what is missing", body = Ready)))]
+pub async fn ready(State(app): State<App>) -> Response {
+    let unconfirmed = app.commands.bus.unconfirmed_for();
+    let log_in_sight = unconfirmed <= LONGEST_UNCONFIRMED;
+    let followers: Vec<Follower> =
+        app.followers.status().await.into_iter().map(Follower::from).collect();
+    let all_follow = followers.iter().all(|follower| follower.state.is_well());
+    let is_ready = log_in_sight && all_follow;
+    let postgres = match log_in_sight {
+        true => "up".to_owned(),
+        false => format!("not heard of for {} ms", unconfirmed.as_millis()),
+    };
+    let ready = Ready {
+        status: if is_ready { "ready" } else { "not_ready" },
+        dependencies: Dependencies { postgres },
+        position: app.commands.bus.head().position,
+        followers,
+    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ready)).into_response()
+}
+
+/// All figures, as Prometheus reads them.
+pub async fn metrics(State(app): State<App>) -> Response {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], app.metrics.render()).into_response()
+}

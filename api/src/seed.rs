@@ -1,0 +1,178 @@
+//! The role `seed`: demo data. What is there already stays as it is, so it can run at every start.
+
+mod people;
+mod products;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use commands::{Caller, Commands, Failure};
+use domain::id::PlayerId;
+use domain::product::ProductRefusal;
+use futures::{StreamExt, TryStreamExt, stream};
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+
+use crate::app;
+use crate::auth::password;
+use crate::config::{Config, DatabaseConfig, Unsafe};
+use crate::database;
+use people::{DEMO, Person};
+
+/// The password of every player for load tests.
+const BENCH_PASSWORD: &str = "bench-password";
+/// Accounts opened at once.
+const AT_ONCE: usize = 512;
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Brings the demo data in, and `players` players for load tests.
+///
+/// # Errors
+/// In production, or if the database cannot be reached.
+pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
+    if config.environment.is_production() {
+        bail!("demo data has well-known passwords: ENVIRONMENT=production refuses it");
+    }
+    database::insist_on_migrations(&config.database).await?;
+    let pool = database::main_pool(&config.database).await?;
+    let commands = app::start_commands(config, &pool).await?;
+    let people = demo_people(&pool).await?;
+    if players > 0 {
+        bench_players(&pool, players).await?;
+    }
+    let opened = open_accounts(&pool, &commands).await?;
+    let defined = define_products(&commands).await?;
+    let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
+    closed.context("the log did not take everything in time: run it again")?;
+    tracing::info!(people, opened, products = defined, "demo data is in");
+    Ok(())
+}
+
+/// Enters the demo's users who are not there yet, under their own numbers.
+async fn demo_people(pool: &PgPool) -> anyhow::Result<usize> {
+    let known: Vec<String> = sqlx::query_scalar("select site_id from identity.users where id <= 24")
+        .fetch_all(pool)
+        .await?;
+    let mut hashing = JoinSet::new();
+    for person in DEMO.iter().filter(|person| !known.iter().any(|id| id == person.site_id)) {
+        hashing.spawn_blocking(move || anyhow::Ok((person, password::hash_now(person.password)?)));
+    }
+    let mut entered = 0;
+    while let Some(hashed) = hashing.join_next().await {
+        let (person, hash) = hashed??;
+        entered += enter(pool, person, &hash).await?;
+    }
+    if entered > 0 {
+        skip_their_numbers(pool).await?;
+    }
+    Ok(entered)
+}
+
+async fn enter(pool: &PgPool, person: &Person, hash: &str) -> anyhow::Result<usize> {
+    let done = sqlx::query(
+        "insert into identity.users
+                (id, site_id, nickname, phone_number, password_hash, state, role, created_at)
+         values ($1, $2, $3, $4, $5, 'pending', $6, now())
+         on conflict do nothing",
+    )
+    .bind(person.id)
+    .bind(person.site_id)
+    .bind(person.nickname)
+    .bind(person.phone_number)
+    .bind(hash)
+    .bind(person.role.name())
+    .execute(pool)
+    .await?;
+    Ok(usize::try_from(done.rows_affected())?)
+}
+
+/// Whoever signs up next gets number 25. The service's role may only draw numbers, not set them.
+async fn skip_their_numbers(pool: &PgPool) -> anyhow::Result<()> {
+    let last = i64::try_from(DEMO.len())?;
+    let draw = "select nextval(pg_get_serial_sequence('identity.users', 'id'))";
+    while sqlx::query_scalar::<_, i64>(draw).fetch_one(pool).await? < last {}
+    Ok(())
+}
+
+/// Enters players for load tests; they share one hash, since nobody protects them.
+async fn bench_players(pool: &PgPool, players: u32) -> anyhow::Result<()> {
+    let hash = tokio::task::spawn_blocking(|| password::hash_now(BENCH_PASSWORD)).await??;
+    sqlx::query(
+        "insert into identity.users
+                (site_id, nickname, phone_number, password_hash, state, role, created_at)
+         select name, name, '0199' || lpad(n::text, 9, '0'), $2, 'pending', 'player', now()
+           from generate_series(1, $1) as n,
+                lateral (select 'bench' || lpad(n::text, greatest(4, length(n::text)), '0')) as l (name)
+          where not exists (select from identity.users u where u.site_id = name)
+         on conflict do nothing",
+    )
+    .bind(i64::from(players))
+    .bind(hash)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Opens every account that is reserved and not opened yet.
+async fn open_accounts(pool: &PgPool, commands: &Commands) -> anyhow::Result<usize> {
+    let pending: Vec<i64> =
+        sqlx::query_scalar("select id from identity.users where state = 'pending' order by id")
+            .fetch_all(pool)
+            .await?;
+    let caller = Caller::system("seed");
+    let open = |id: &i64| commands_open(commands, &caller, PlayerId(*id));
+    stream::iter(pending.iter().map(open)).buffered(AT_ONCE).try_collect::<()>().await?;
+    sqlx::query("update identity.users set state = 'active' where id = any($1)")
+        .bind(&pending)
+        .execute(pool)
+        .await?;
+    Ok(pending.len())
+}
+
+async fn commands_open(
+    commands: &Commands,
+    caller: &Caller,
+    player: PlayerId,
+) -> anyhow::Result<()> {
+    let opened = commands.open_account(caller, player).await;
+    opened.map(drop).with_context(|| format!("account {player} cannot be opened"))
+}
+
+/// Puts the demo's products into the catalogue, unless they are there, with whatever terms.
+async fn define_products(commands: &Commands) -> anyhow::Result<usize> {
+    let mut defined = 0;
+    for (product, terms) in products::all()? {
+        match commands.define_product(&Caller::system("seed"), product, terms).await {
+            Ok(committed) => defined += committed.events.len(),
+            Err(Failure::Refused { refusal: ProductRefusal::AlreadyDefined, .. }) => {}
+            Err(failure) => return Err(failure).context(format!("product {product}")),
+        }
+    }
+    Ok(defined)
+}
+
+/// Demo accounts in the database that open with the demo's passwords, which production must not
+/// have.
+///
+/// # Errors
+/// If the database cannot be reached.
+pub async fn demo_accounts(config: &DatabaseConfig) -> anyhow::Result<Option<Unsafe>> {
+    let pool = database::service_pool(config, 1).await?;
+    let names: Vec<&str> = DEMO.iter().map(|person| person.site_id).collect();
+    let stored: Vec<(String, String)> = sqlx::query_as(
+        "select site_id, password_hash from identity.users
+          where site_id = any($1) or site_id = 'bench0001' order by id",
+    )
+    .bind(&names)
+    .fetch_all(&pool)
+    .await?;
+    let mut verifying = JoinSet::new();
+    for (site_id, hash) in stored {
+        let person = DEMO.iter().find(|person| person.site_id == site_id);
+        let password = person.map_or(BENCH_PASSWORD, |person| person.password);
+        verifying.spawn_blocking(move || password::verify_now(password, &hash).then_some(site_id));
+    }
+    let mut open: Vec<String> = verifying.join_all().await.into_iter().flatten().collect();
+    open.sort();
+    Ok((!open.is_empty()).then(|| Unsafe::DemoAccounts(open.join(", "))))
+}

@@ -1,0 +1,81 @@
+//! What runs besides requests: the followers of this process, and the one order in which all of it
+//! ends.
+
+mod checkout;
+
+use std::time::Duration;
+
+use commands::Commands;
+use projections::engine::{Engine, Followers, Pace};
+use projections::feed::{Feed, HANDOVER_BATCHES};
+use projections::follower::FollowerHandle;
+use sqlx::PgPool;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+use crate::live::{Hub, LiveFeed};
+use checkout::CheckoutSink;
+
+/// How long followers may take to finish their page.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+
+/// The followers of this process.
+pub struct Worker {
+    /// The log by position.
+    pub feed: Feed,
+    /// The follower that keeps the read models.
+    pub read_models: FollowerHandle,
+    /// Who listens to what, live.
+    pub hub: Hub,
+    engine: Engine,
+    shutdown: watch::Sender<bool>,
+}
+
+impl Worker {
+    /// Starts every follower: read models, the checkout reaction, the live feed.
+    #[must_use]
+    pub fn start(commands: &Commands, pool: &PgPool, checkout_grace: Duration) -> Self {
+        let feed = Feed::new(pool.clone(), handover(commands));
+        let (shutdown, ending) = watch::channel(false);
+        let mut engine = Engine::new(feed.clone(), ending);
+        let hub = Hub::default();
+        let read_models = engine.read_models(Pace::default());
+        engine.sink(CheckoutSink::new(commands.clone(), checkout_grace, feed.clone()));
+        engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
+        Self { feed, read_models, hub, engine, shutdown }
+    }
+
+    /// All followers, to ask how they are.
+    #[must_use]
+    pub fn followers(&self) -> Followers {
+        self.engine.followers()
+    }
+
+    /// Ends them; each finishes the page it is at.
+    pub async fn stop(self) {
+        self.shutdown.send_replace(true);
+        if tokio::time::timeout(STOP_PATIENCE, self.engine.stopped()).await.is_err() {
+            tracing::warn!("a follower did not stop in time: it goes on where its place is");
+        }
+    }
+}
+
+/// What the bus sees written, for every follower of this process.
+fn handover(commands: &Commands) -> broadcast::Sender<projections::feed::Batch> {
+    let mut batches = commands.bus.subscribe();
+    let (sender, _) = broadcast::channel(HANDOVER_BATCHES);
+    let to_followers = sender.clone();
+    tokio::spawn(async move {
+        loop {
+            match batches.recv().await {
+                // Nobody may be listening yet.
+                Ok(batch) => drop(to_followers.send(batch)),
+                // Followers see the gap and read what is missing.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+    sender
+}

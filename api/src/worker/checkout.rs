@@ -1,0 +1,116 @@
+//! The checkout reaction on the followers' engine. It is fed as a sink, since it keeps its own
+//! place: not the last event it has seen, but the one before the oldest purchase under way, so that
+//! whoever comes after it reads that purchase again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use commands::Commands;
+use commands::reactions::checkout::Checkout;
+use domain::stored::{Hash, Place, Recorded};
+use projections::feed::Feed;
+use projections::follower::{FollowerError, Resume, Sink};
+use projections::position::{from_sql, to_sql};
+use sqlx::PgPool;
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+
+/// How often it looks for purchases that were left, and stores its place.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// See the module.
+pub(super) struct CheckoutSink {
+    commands: Commands,
+    grace: Duration,
+    feed: Feed,
+    at_work: Option<AtWork>,
+}
+
+/// The reaction and the task that finishes what was left, for as long as this node has the lease.
+struct AtWork {
+    checkout: Arc<Mutex<Checkout>>,
+    rounds: AbortHandle,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.rounds.abort();
+    }
+}
+
+impl CheckoutSink {
+    /// Leaves purchases for as long as `grace` to whoever accepted them.
+    pub(super) fn new(commands: Commands, grace: Duration, feed: Feed) -> Self {
+        Self { commands, grace, feed, at_work: None }
+    }
+}
+
+impl Sink for CheckoutSink {
+    const NAME: &'static str = Checkout::NAME;
+    const LEASED: bool = true;
+
+    async fn resume(&mut self) -> Result<Resume, FollowerError> {
+        self.at_work = None;
+        let stored = stored_place(self.feed.pool()).await?;
+        // In another history everything is read again: settling twice does nothing twice.
+        let place = match stored {
+            Some(place) if self.feed.holds(&place).await? => place,
+            _ => self.feed.genesis().await?,
+        };
+        let checkout = Checkout::new(self.commands.clone(), self.grace, place);
+        let checkout = Arc::new(Mutex::new(checkout));
+        let rounds = rounds(checkout.clone(), self.feed.pool().clone(), place);
+        let rounds = tokio::spawn(rounds).abort_handle();
+        self.at_work = Some(AtWork { checkout, rounds });
+        Ok(Resume::After(place))
+    }
+
+    async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
+        let Some(at_work) = &self.at_work else { return Ok(()) };
+        at_work.checkout.lock().await.note(events).map_err(FollowerError::handler)
+    }
+}
+
+async fn rounds(checkout: Arc<Mutex<Checkout>>, pool: PgPool, mut stored: Place) {
+    let mut ticks = tokio::time::interval(ROUND);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let place = {
+            let mut checkout = checkout.lock().await;
+            checkout.finish_overdue().await;
+            checkout.place()
+        };
+        if place == stored {
+            continue;
+        }
+        match store_place(&pool, &place).await {
+            Ok(()) => stored = place,
+            Err(error) => tracing::warn!(%error, "the place of the checkout cannot be stored"),
+        }
+    }
+}
+
+async fn stored_place(pool: &PgPool) -> Result<Option<Place>, FollowerError> {
+    let select = "select position, hash from read.followers where name = $1 and state = 'live'";
+    let row: Option<(i64, Vec<u8>)> =
+        sqlx::query_as(select).bind(Checkout::NAME).fetch_optional(pool).await?;
+    let Some((position, hash)) = row else { return Ok(None) };
+    let Some(hash) = Hash::from_slice(&hash) else { return Ok(None) };
+    Ok(Some(Place { position: from_sql(position)?, hash }))
+}
+
+async fn store_place(pool: &PgPool, place: &Place) -> Result<(), FollowerError> {
+    sqlx::query(
+        "insert into read.followers (name, generation, version, state, position, hash)
+         values ($1, 1, 1, 'live', $2, $3)
+         on conflict (name, generation) do update
+            set position = excluded.position, hash = excluded.hash, updated_at = now()",
+    )
+    .bind(Checkout::NAME)
+    .bind(to_sql(place.position)?)
+    .bind(&place.hash.0[..])
+    .execute(pool)
+    .await?;
+    Ok(())
+}
