@@ -22,7 +22,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::cpu::CpuMeter;
 use crate::database::{Database, log_length};
-use crate::load::{Load, Plan, callers, closed_loop, on_all_cores};
+use crate::load::{Client, Load, Plan, callers, closed_loop, on_all_cores};
 
 /// Accounts that the grants are spread over.
 const ACCOUNTS: i64 = 1_000;
@@ -55,6 +55,12 @@ impl Node {
     /// Opens account `number` (from 1). Opening it again does nothing.
     async fn open(&self, number: i64) -> Result<()> {
         self.commands.open_account(&Caller::system("benchmark"), PlayerId(number)).await?;
+        Ok(())
+    }
+
+    /// Reads the balance of account `number`, so that its state is in memory.
+    async fn look(&self, number: i64) -> Result<()> {
+        self.commands.wallet(PlayerId(number)).await?;
         Ok(())
     }
 
@@ -95,34 +101,42 @@ pub async fn prepare(database: &Database) -> Result<()> {
     .await
 }
 
-/// Grants for one repeat: so many in flight in all, dealt out to so many nodes.
+/// Grants, so many in flight in all, dealt out to so many nodes, as often as `repeats` says. The
+/// nodes stay for all repeats and know the accounts: what is measured is a club that runs, not one
+/// that has just started and reads every account's past.
 pub async fn append(
     database: &Database,
     nodes: usize,
     in_flight: usize,
-    plan: Plan,
+    (plan, repeats): (Plan, usize),
     servers: &CpuMeter,
-) -> Result<Load> {
-    crate::database::checkpoint(&database.url).await?;
-    let before = log_length(&database.url).await?;
+) -> Result<Vec<Load>> {
     let (url, servers) = (database.url.clone(), servers.clone());
-    let load = on_all_cores(move || async move {
+    on_all_cores(move || async move {
         let nodes = start(&url, nodes).await?;
-        let granting = Arc::clone(&nodes);
-        let clients = callers(in_flight, move |caller| {
-            let nodes = Arc::clone(&granting);
-            async move { nodes[caller % nodes.len()].grant(some_account()).await }
-        });
-        let load = closed_loop(clients, plan, &servers).await;
+        let mut loads = Vec::new();
+        for _ in 0..repeats {
+            crate::database::checkpoint(&url).await?;
+            let before = log_length(&url).await?;
+            let load = closed_loop(granting(&nodes, in_flight), plan, &servers).await?;
+            let written = u64::try_from(log_length(&url).await? - before)?;
+            ensure!(written >= load.operations, "{} grants left {written}", load.operations);
+            loads.push(load);
+        }
         for node in nodes.iter() {
             node.close().await?;
         }
-        load
+        Ok(loads)
     })
-    .await?;
-    let written = u64::try_from(log_length(&database.url).await? - before)?;
-    ensure!(written >= load.operations, "{} grants left {written} events", load.operations);
-    Ok(load)
+    .await
+}
+
+fn granting(nodes: &Arc<[Node]>, in_flight: usize) -> Vec<impl Client + use<>> {
+    let nodes = Arc::clone(nodes);
+    callers(in_flight, move |caller| {
+        let nodes = Arc::clone(&nodes);
+        async move { nodes[caller % nodes.len()].grant(some_account()).await }
+    })
 }
 
 /// Grants until the log is that long.
@@ -149,10 +163,15 @@ pub async fn fill(database: &Database, events: u64) -> Result<()> {
     .await
 }
 
+/// Starts nodes that have seen all accounts.
 async fn start(url: &str, count: usize) -> Result<Arc<[Node]>> {
     let mut nodes = Vec::with_capacity(count);
     for _ in 0..count {
-        nodes.push(Node::start(url).await?);
+        let node = Node::start(url).await?;
+        for number in 1..=ACCOUNTS {
+            node.look(number).await?;
+        }
+        nodes.push(node);
     }
     Ok(nodes.into())
 }

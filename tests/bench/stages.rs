@@ -227,13 +227,10 @@ impl Stages {
             in_process::prepare(self.in_process.insert(database)).await?;
         }
         let database = self.in_process.as_ref().context("made above")?;
-        let servers = self.postgres_and_this();
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
-            let load = in_process::append(database, nodes, in_flight, self.plan(), &servers);
-            loads.push(tell(name, repeat, load.await?));
-        }
-        Ok(Measured::from(&median(loads)?))
+        let (servers, time) = (self.postgres_and_this(), (self.plan(), self.options.repeats()));
+        let loads = in_process::append(database, nodes, in_flight, time, &servers).await?;
+        let loads = loads.into_iter().enumerate().map(|(repeat, load)| tell(name, repeat, load));
+        Ok(Measured::from(&median(loads.collect())?))
     }
 
     async fn copy_out(&mut self, name: &str) -> Result<Measured> {
