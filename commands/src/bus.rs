@@ -4,233 +4,38 @@
 //! all in one step under the node's lock. Whatever needs the database first (a stream or a key that
 //! is not in memory) goes on in a task of its own, so that a client that hangs up cancels nothing.
 
-use std::collections::{BTreeMap, HashMap};
+mod answer;
+mod command;
+mod limits;
+mod request;
+
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::aggregate::{Aggregate, Event};
-use domain::id::PlayerId;
+use domain::aggregate::Aggregate;
 use domain::stored::{Place, Recorded, StoredEvent};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::time::Instant;
 
+pub use self::answer::{Answer, Committed, Failure, Unavailable};
+pub use self::limits::Limits;
+pub use self::request::Request;
+
+use self::command::{Command, Decide, Entered, Progress, Reply};
 use crate::appender::{Appender, Ending};
 use crate::cache::{StreamKey, Version, empty_state};
 use crate::clock::Clock;
-use crate::context::{Caller, Fingerprint, IdempotencyKey};
-use crate::keys::{KeyHash, KeyedRequest, Standing};
+use crate::keys::{KeyHash, Standing};
 use crate::log::{Log, LogError};
-use crate::node::{Job, Node, Outcome, Pending, Verdict};
+use crate::node::{Node, Pending, Verdict};
 use crate::world::{Decline, Missing, World};
 
-/// Limits of the write side. Every wait and every queue has one.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Commands in one batch.
-    pub batch: usize,
-    /// Batches under way on the connection.
-    pub in_flight: usize,
-    /// Commands waiting; more are refused with [`Failure::Overloaded`].
-    pub queue: usize,
-    /// Bytes of states in memory.
-    pub cache_bytes: usize,
-    /// Idempotency keys in memory, in each of two generations.
-    pub keys: usize,
-    /// What a caller is told to wait when the queue is full.
-    pub retry_after: Duration,
-    /// How long a caller waits for the log.
-    pub patience: Duration,
-    /// How often an idle node looks whether others have written.
-    pub poll: Duration,
-    /// Batches that a slow follower may lie behind before it must read from the log.
-    pub handover: usize,
-}
+/// How often a look loads a stream that was pushed out again before it could look.
+const LOOK_ATTEMPTS: usize = 3;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            batch: 512,
-            in_flight: 2,
-            queue: 10_000,
-            cache_bytes: 256 << 20,
-            keys: 1_000_000,
-            retry_after: Duration::from_secs(1),
-            patience: Duration::from_secs(10),
-            poll: Duration::from_millis(250),
-            handover: 1_024,
-        }
-    }
-}
-
-/// The log cannot be reached; nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the log cannot be reached")]
-pub struct Unavailable;
-
-impl From<LogError> for Unavailable {
-    fn from(error: LogError) -> Self {
-        tracing::warn!(%error, "reading the log failed");
-        Self
-    }
-}
-
-/// Why a command has no committed events to show.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Failure<R> {
-    /// The aggregate says no.
-    #[error("{refusal}")]
-    Refused {
-        /// Why.
-        refusal: R,
-        /// The place in the log at which that is true.
-        place: Place,
-    },
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was already used for another request")]
-    KeyReused,
-    /// Too many commands are waiting; nothing was done.
-    #[error("too busy: try again shortly")]
-    Overloaded {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// The log could not be reached in time: whether the command was done is not known. Repeating
-    /// it with the same key is safe.
-    #[error("the log cannot be reached: repeat with the same idempotency key")]
-    Unavailable,
-}
-
-impl<R> From<Unavailable> for Failure<R> {
-    fn from(_: Unavailable) -> Self {
-        Self::Unavailable
-    }
-}
-
-impl<R> Failure<R> {
-    /// The same in a wider type of refusals.
-    pub fn widen<S: From<R>>(self) -> Failure<S> {
-        match self {
-            Self::Refused { refusal, place } => Failure::Refused { refusal: refusal.into(), place },
-            Self::KeyReused => Failure::KeyReused,
-            Self::Overloaded { retry_after } => Failure::Overloaded { retry_after },
-            Self::Unavailable => Failure::Unavailable,
-        }
-    }
-}
-
-/// What comes with a command: what is stored about it, its key, its text.
-#[derive(Debug, Clone)]
-pub struct Request {
-    pub(crate) metadata: Arc<str>,
-    pub(crate) keyed: Option<KeyedRequest>,
-    pub(crate) text: Option<String>,
-    unfingerprinted: Option<IdempotencyKey>,
-    caller: String,
-}
-
-impl Request {
-    /// A command by this caller, which concerns this player.
-    #[must_use]
-    pub fn new(caller: &Caller, player: Option<PlayerId>) -> Self {
-        Self {
-            metadata: caller.metadata(player).to_json().into(),
-            keyed: None,
-            text: None,
-            unfingerprinted: caller.key.clone(),
-            caller: caller.actor.to_string(),
-        }
-    }
-
-    /// A command with these texts as its metadata, keys in order.
-    #[must_use]
-    pub fn of_metadata(metadata: &HashMap<String, String>) -> Self {
-        let ordered: BTreeMap<_, _> = metadata.iter().collect();
-        Self {
-            // A map of texts always has a JSON form.
-            metadata: serde_json::to_string(&ordered).unwrap_or_default().into(),
-            keyed: None,
-            text: None,
-            unfingerprinted: None,
-            caller: String::new(),
-        }
-    }
-
-    /// Binds the caller's idempotency key, if there is one, to what is asked.
-    #[must_use]
-    pub fn keyed(mut self, fingerprint: Fingerprint) -> Self {
-        let caller = self.caller.clone();
-        self.keyed =
-            self.unfingerprinted.take().map(|key| KeyedRequest { key, caller, fingerprint });
-        self
-    }
-
-    /// A text about people that is kept beside the log, by the position of the first event.
-    #[must_use]
-    pub fn with_text(mut self, text: String) -> Self {
-        self.text = Some(text);
-        self
-    }
-}
-
-/// What a command wrote.
-#[derive(Debug, Clone)]
-pub struct Committed {
-    /// The events; none if there was nothing to do.
-    pub events: Vec<Recorded>,
-    /// The place of the last of them, or the head.
-    pub place: Place,
-    /// Whether this answers a repeat.
-    pub replayed: bool,
-}
-
-/// An answer, and the position it is true at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer<T> {
-    /// The answer.
-    pub body: T,
-    /// The log's position.
-    pub position: u64,
-    /// Whether this answers a repeat.
-    pub replayed: bool,
-}
-
-impl Committed {
-    /// Renders the answer from the events that were written: the first that `render` knows.
-    ///
-    /// # Errors
-    /// If none is known, which would be a defect of the caller.
-    pub fn answer<E: Event, T, R>(
-        &self,
-        render: impl Fn(&E) -> Option<T>,
-    ) -> Result<Answer<T>, Failure<R>> {
-        self.answer_at(|_, event| render(event))
-    }
-
-    /// The same for answers that need to know where an event stands.
-    ///
-    /// # Errors
-    /// As [`Self::answer`].
-    pub fn answer_at<E: Event, T, R>(
-        &self,
-        render: impl Fn(&Recorded, &E) -> Option<T>,
-    ) -> Result<Answer<T>, Failure<R>> {
-        let mut events = self.events.iter();
-        let found = events.find_map(|recorded| {
-            let event = recorded.event.decode().ok()?;
-            Some((render(recorded, &event)?, recorded.place.position))
-        });
-        let Some((body, position)) = found else {
-            tracing::error!(
-                position = self.place.position,
-                "a command wrote no event to answer from"
-            );
-            return Err(Failure::Unavailable);
-        };
-        Ok(Answer { body, position, replayed: self.replayed })
-    }
-}
-
+/// What the bus and the appender have in common.
 pub(crate) struct Shared {
     pub(crate) node: Mutex<Node>,
     pub(crate) log: Arc<dyn Log>,
@@ -263,78 +68,6 @@ impl Shared {
 pub struct Bus {
     shared: Arc<Shared>,
     ended: watch::Receiver<Option<Ending>>,
-}
-
-/// What became of the attempt to queue a command without waiting.
-enum Entered<R> {
-    /// It is on its way; the answer will come.
-    Queued(oneshot::Receiver<Reply<R>>),
-    /// A stream must be loaded first.
-    Load(Missing),
-    /// The key must be looked up first.
-    LookUp,
-    /// Another command with the key is under way.
-    Await(oneshot::Receiver<()>),
-    /// The key is in the log: answer from there.
-    Replay,
-    /// Too many are waiting.
-    Full,
-}
-
-/// How far a command has come before it is queued.
-#[derive(Default)]
-struct Progress {
-    /// It has entered its key, which is held for it.
-    holds: Option<KeyHash>,
-    /// The key has been looked up and is not in the log.
-    looked_up: bool,
-}
-
-type Decide<R> = Arc<dyn Fn(&mut World<'_>) -> Result<(), Decline<R>> + Send + Sync>;
-
-/// A command and where its answer goes.
-struct Command<R> {
-    decide: Decide<R>,
-    refusal: Option<R>,
-    reply: Option<oneshot::Sender<Reply<R>>>,
-}
-
-enum Reply<R> {
-    Committed(Committed),
-    Refused(R, Place),
-    Again,
-    KeyTaken,
-    Unavailable,
-}
-
-impl<R: Send> Job for Command<R> {
-    fn decide(&mut self, world: &mut World<'_>) -> Verdict {
-        self.refusal = None;
-        match (self.decide)(world) {
-            Ok(()) => Verdict::Wrote,
-            Err(Decline::Refused(refusal)) => {
-                self.refusal = Some(refusal);
-                Verdict::Refused
-            }
-            Err(Decline::Missing(missing)) => Verdict::Missing(missing),
-        }
-    }
-
-    fn finish(mut self: Box<Self>, outcome: Outcome) {
-        let reply = match (outcome, self.refusal.take()) {
-            (Outcome::Committed { place, .. }, Some(refusal)) => Reply::Refused(refusal, place),
-            (Outcome::Committed { events, place }, None) => {
-                Reply::Committed(Committed { events, place, replayed: false })
-            }
-            (Outcome::Again, _) => Reply::Again,
-            (Outcome::KeyTaken, _) => Reply::KeyTaken,
-            (Outcome::Unavailable, _) => Reply::Unavailable,
-        };
-        if let Some(caller) = self.reply.take() {
-            // A caller that has gone away misses its answer, nothing else.
-            let _ = caller.send(reply);
-        }
-    }
 }
 
 impl Bus {
@@ -703,6 +436,3 @@ impl Bus {
         self.ended().await;
     }
 }
-
-/// How often a look loads a stream that was pushed out again before it could look.
-const LOOK_ATTEMPTS: usize = 3;

@@ -1,6 +1,12 @@
 //! The command side without a server: nodes share a log in memory, answers get lost, commits happen
 //! late, commands come twice. Thousands of small histories, each from a seed that is printed when it
 //! fails: `SEED=123 cargo test -p commands --test simulation`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say so where it stands"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -240,14 +240,15 @@ impl Aggregate for Product {
 mod tests {
     use super::*;
     use crate::testing::{at, given, small_pack};
+    use std::slice::from_ref;
 
     #[test]
     fn a_product_is_defined_once_and_revised_in_versions() {
         let terms = small_pack();
         let defined = ProductEvent::ProductDefined { at: at(0), terms: terms.clone() };
         let define = ProductCommand::Define { at: at(0), terms: terms.clone() };
-        given::<Product>(&[]).when(&define).then(&[defined.clone()]);
-        given::<Product>(&[defined.clone()]).when(&define).then(&[]);
+        given::<Product>(&[]).when(&define).then(from_ref(&defined));
+        given::<Product>(from_ref(&defined)).when(&define).then(&[]);
 
         let dearer = Terms { price_cents: Cents(399), ..terms };
         let revise = ProductCommand::Revise { at: at(1), terms: dearer.clone() };

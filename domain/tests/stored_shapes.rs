@@ -1,4 +1,5 @@
 //! Whatever was ever stored can still be read, and whatever is written has a fixture.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so where it stands")]
 
 use domain::account::AccountEvent;
 use domain::aggregate::Event;

@@ -8,3 +8,6 @@
 
 mod database;
 mod faults;
+mod log;
+mod node;
+mod tidy;

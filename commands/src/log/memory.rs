@@ -30,7 +30,7 @@ pub struct Faults {
 }
 
 /// The one log that nodes share.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct MemoryDatabase {
     tables: Arc<Mutex<Tables>>,
     lock: Arc<tokio::sync::Mutex<()>>,
@@ -52,12 +52,6 @@ pub struct MemoryLog {
     dice: Mutex<StdRng>,
     /// Sent, not answered, and not carried out yet.
     late: Arc<Mutex<Vec<Arc<Batch>>>>,
-}
-
-impl Default for MemoryDatabase {
-    fn default() -> Self {
-        Self { tables: Arc::default(), lock: Arc::default(), grown: Arc::default() }
-    }
 }
 
 impl MemoryDatabase {
@@ -184,7 +178,7 @@ impl Log for MemoryLog {
 
     fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>> {
         async {
-            if self.roll() % 2 == 0 {
+            if self.roll().is_multiple_of(2) {
                 self.carry_out_late().await;
             }
             // The fence: from here on nothing sent before can happen.

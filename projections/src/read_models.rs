@@ -1,0 +1,195 @@
+//! All read models, and the one form they share.
+//!
+//! They are kept by one follower: each event is decoded once, a page changes all tables in one
+//! transaction, and so all screens show one position. A generation is one set of tables
+//! (`read.balances_g3`, …); readers use views with stable names (`read.balances`, …), which the
+//! transaction that promotes a generation points at it.
+//!
+//! A new read model: one file below, one line in [`all`].
+
+use domain::account::LedgerEntry;
+use domain::event::ClubEvent;
+use domain::stored::Recorded;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+
+use crate::copy::CopyRows;
+use crate::follower::FollowerError;
+use crate::position::{OutOfRange, from_sql};
+
+pub mod balances;
+pub mod books;
+pub mod catalog;
+pub mod purchases;
+pub mod statement;
+
+/// What the follower that keeps them is called in `read.followers`.
+pub const NAME: &str = "read_models";
+
+/// Every read model, empty.
+pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
+    vec![
+        Box::new(balances::Balances::default()),
+        Box::new(statement::Statement::default()),
+        Box::new(purchases::Purchases::default()),
+        Box::new(books::Books::default()),
+        Box::new(catalog::Catalog::default()),
+    ]
+}
+
+/// The version of them together: whenever one changes what it makes of the log, it raises its own,
+/// and a new generation is built at the next start.
+pub(crate) fn version() -> i32 {
+    all().iter().map(|model| model.version()).sum()
+}
+
+/// Tables that are a function of the log. `fold` gathers what events change; then either `upsert`
+/// brings it into the tables of a generation that exists, or `copy_out` writes it, as whole rows,
+/// into new ones.
+///
+/// The first column of each table is `position bigint`: the last event that changed the row.
+pub(crate) trait ReadModel: Send + Sync {
+    /// The name of its view, and of its tables before the generation.
+    fn name(&self) -> &'static str;
+
+    /// Raised with every change of what it makes of an event.
+    fn version(&self) -> i32;
+
+    /// The table's columns and constraints that do not need an index, then its options.
+    fn columns(&self) -> &'static str;
+
+    /// What comes after the data: the primary key and indexes of `table`, a statement each.
+    fn indexes(&self, table: &str) -> Vec<String>;
+
+    /// Takes one event. Events come in position order.
+    fn fold(&mut self, entry: &Entry<'_>);
+
+    /// Brings what was gathered into the table, in a transaction that the caller ends.
+    fn upsert<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), FollowerError>>;
+
+    /// Writes what was gathered since the first event as rows of the table.
+    fn copy_out(&mut self, rows: &mut CopyRows);
+
+    /// Whether rows never change after the event that made them, so that they can be copied while
+    /// the fold goes on.
+    fn only_grows(&self) -> bool {
+        false
+    }
+}
+
+/// An event as read models see it.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    /// Its number, as SQL has it.
+    pub position: i64,
+    /// What happened.
+    pub event: ClubEvent,
+    /// The movement of gold that it is, if it is one.
+    pub ledger: Option<LedgerEntry>,
+    /// What is said about it, as JSON text.
+    pub metadata: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// Decodes an event.
+    pub(crate) fn read(recorded: &'a Recorded) -> Result<Self, FollowerError> {
+        let position = recorded.place.position;
+        let event = ClubEvent::decode(recorded)
+            .map_err(|source| FollowerError::Decode { position, source })?;
+        let ledger = match &event {
+            ClubEvent::Account(_, event) => event.ledger_entry(),
+            ClubEvent::Product(..) => None,
+        };
+        let position = crate::position::to_sql(position)?;
+        Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })
+    }
+
+    /// Who did it, as `kind:id`.
+    pub(crate) fn actor(&self) -> String {
+        #[derive(Deserialize)]
+        struct Said<'s> {
+            #[serde(borrow)]
+            actor_kind: std::borrow::Cow<'s, str>,
+            #[serde(borrow)]
+            actor_id: std::borrow::Cow<'s, str>,
+        }
+        match serde_json::from_str::<Said<'_>>(self.metadata) {
+            Ok(said) => format!("{}:{}", said.actor_kind, said.actor_id),
+            // Metadata is not what the rules are about: an event without an actor still counts.
+            Err(_) => "unknown:".to_owned(),
+        }
+    }
+}
+
+/// The table of a model in a generation.
+pub(crate) fn table(model: &dyn ReadModel, generation: i32) -> String {
+    format!("read.{}_g{generation}", model.name())
+}
+
+/// An answer read in one snapshot: what the read models show at exactly this position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct At<T> {
+    /// The last event that is in them.
+    pub position: u64,
+    /// What they show.
+    pub rows: T,
+}
+
+/// Why a read model cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database refused or did not answer.
+    #[error("the read models could not be read: {0}")]
+    Database(#[from] sqlx::Error),
+    /// No generation has been promoted yet: the follower is building the first one.
+    #[error("the read models are not built yet")]
+    NotBuilt,
+    /// A negative number where there can be none.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
+
+/// A query to bind parameters to.
+pub(crate) type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// Reads rows of a view and the place of the read models in one statement, so in one snapshot.
+/// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`.
+/// Its order is kept: it is the inner side of a join with one row.
+pub(crate) async fn read_at<R>(
+    pool: &PgPool,
+    rows: &str,
+    bind: impl FnOnce(PgQuery<'_>) -> PgQuery<'_>,
+    into_row: impl Fn(&PgRow) -> Result<R, ReadError>,
+) -> Result<At<Vec<R>>, ReadError> {
+    let sql = format!(
+        "select followers.position as place, shown.* from read.followers
+           left join lateral (select true as found, asked.* from ({rows}) asked) shown on true
+          where followers.name = '{NAME}' and followers.state = 'live'"
+    );
+    let shown = bind(sqlx::query(&sql)).fetch_all(pool).await.map_err(not_built)?;
+    let Some(first) = shown.first() else { return Err(ReadError::NotBuilt) };
+    let position = number(first, "place")?;
+    let is_found = |row: &&PgRow| matches!(row.try_get("found"), Ok(Some(true)));
+    let rows = shown.iter().filter(is_found).map(into_row).collect::<Result<_, _>>()?;
+    Ok(At { position, rows })
+}
+
+/// A `bigint` column that is never negative.
+pub(crate) fn number(row: &PgRow, column: &str) -> Result<u64, ReadError> {
+    Ok(from_sql(row.try_get(column)?)?)
+}
+
+/// Before the first promotion the views do not exist.
+fn not_built(error: sqlx::Error) -> ReadError {
+    let undefined_table = error.as_database_error().and_then(|error| error.code());
+    match undefined_table.as_deref() {
+        Some("42P01") => ReadError::NotBuilt,
+        _ => ReadError::Database(error),
+    }
+}

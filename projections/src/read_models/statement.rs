@@ -1,0 +1,182 @@
+//! Every movement of gold, by player: the account statement.
+
+use chrono::{DateTime, Utc};
+use domain::event::ClubEvent;
+use domain::id::PlayerId;
+use futures::future::BoxFuture;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+
+use super::balances::amount;
+use super::books::Sum;
+use super::{At, Entry, ReadError, ReadModel, number, read_at};
+use crate::copy::CopyRows;
+use crate::follower::FollowerError;
+use crate::position::to_sql;
+
+/// The view that readers use, and the beginning of its tables' names.
+pub const NAME: &str = "statement";
+/// Raise it with any change of what this file makes of an event.
+pub const VERSION: i32 = 1;
+
+const COLUMNS: &str = "(
+    position        bigint not null,
+    player_id       bigint not null,
+    at              timestamptz not null,
+    kind            text   not null,
+    reference       text   not null,
+    counter_account text   not null,
+    gold_paid       bigint not null,
+    gold_free       bigint not null,
+    balance_paid    bigint not null,
+    balance_free    bigint not null,
+    balance_debt    bigint not null,
+    actor           text   not null
+)";
+
+/// One line of a player's statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatementLine {
+    /// The event's number.
+    pub position: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which kind of movement.
+    pub kind: String,
+    /// Receipt, or what it was for.
+    pub reference: String,
+    /// The other side.
+    pub counter_account: String,
+    /// What moved: positive into the wallet, negative out of it.
+    pub gold: i64,
+    /// How much of that was bought gold.
+    pub gold_paid: i64,
+    /// How much of that was given gold.
+    pub gold_free: i64,
+    /// Gold after it.
+    pub balance_after: u64,
+    /// Bought gold after it.
+    pub balance_paid: u64,
+    /// Given gold after it.
+    pub balance_free: u64,
+    /// Gold owed after it.
+    pub debt: u64,
+    /// Who did it, as `kind:id`.
+    pub actor: String,
+}
+
+/// A player's lines, newest first: those before the position `before` (all, if `None`), of one
+/// kind (all, if `None`), `limit` at most. The next page is before the last line's position.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn page(
+    pool: &PgPool,
+    player: PlayerId,
+    before: Option<u64>,
+    kind: Option<&str>,
+    limit: u32,
+) -> Result<At<Vec<StatementLine>>, ReadError> {
+    let rows = "select * from read.statement
+                 where player_id = $1 and position < $2 and ($3::text is null or kind = $3)
+                 order by player_id desc, position desc limit $4";
+    let before = before.map_or(Ok(i64::MAX), to_sql)?;
+    read_at(
+        pool,
+        rows,
+        |query| {
+            query.bind(player.0).bind(before).bind(kind.map(str::to_owned)).bind(i64::from(limit))
+        },
+        line,
+    )
+    .await
+}
+
+fn line(row: &PgRow) -> Result<StatementLine, ReadError> {
+    let gold_paid: i64 = row.try_get("gold_paid")?;
+    let gold_free: i64 = row.try_get("gold_free")?;
+    let (balance_paid, balance_free) = (number(row, "balance_paid")?, number(row, "balance_free")?);
+    Ok(StatementLine {
+        position: number(row, "position")?,
+        at: row.try_get("at")?,
+        kind: row.try_get("kind")?,
+        reference: row.try_get("reference")?,
+        counter_account: row.try_get("counter_account")?,
+        gold: gold_paid.saturating_add(gold_free),
+        gold_paid,
+        gold_free,
+        balance_after: balance_paid.saturating_add(balance_free),
+        balance_paid,
+        balance_free,
+        debt: number(row, "balance_debt")?,
+        actor: row.try_get("actor")?,
+    })
+}
+
+/// Lines in the form in which they are copied into the table: nothing about them changes later.
+#[derive(Debug, Default)]
+pub(crate) struct Statement {
+    lines: CopyRows,
+    /// Whose command came last: events of one command share their metadata.
+    last_actor: (String, String),
+}
+
+impl ReadModel for Statement {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> i32 {
+        VERSION
+    }
+
+    fn columns(&self) -> &'static str {
+        COLUMNS
+    }
+
+    fn indexes(&self, table: &str) -> Vec<String> {
+        vec![format!("alter table {table} add primary key (player_id, position)")]
+    }
+
+    fn fold(&mut self, entry: &Entry<'_>) {
+        let (ClubEvent::Account(player, _), Some(ledger)) = (&entry.event, &entry.ledger) else {
+            return;
+        };
+        if self.last_actor.0 != entry.metadata {
+            self.last_actor = (entry.metadata.to_owned(), entry.actor());
+        }
+        let moved = Sum::signed(ledger.direction, ledger.movement.gold);
+        let balance = ledger.movement.balance;
+        self.lines
+            .row(12)
+            .int(entry.position)
+            .int(player.0)
+            .time(ledger.at)
+            .text(ledger.kind)
+            .text(&ledger.reference)
+            .text(ledger.counter_account.name())
+            .int(moved.paid)
+            .int(moved.free)
+            .int(amount(balance.paid))
+            .int(amount(balance.free))
+            .int(amount(balance.debt))
+            .text(&self.last_actor.1);
+    }
+
+    fn upsert<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), FollowerError>> {
+        Box::pin(async move { Ok(self.lines.copy_into(connection, table).await?) })
+    }
+
+    fn copy_out(&mut self, rows: &mut CopyRows) {
+        rows.append(&mut self.lines);
+    }
+
+    fn only_grows(&self) -> bool {
+        true
+    }
+}

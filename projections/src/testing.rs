@@ -1,0 +1,283 @@
+//! A database a test, and logs full of random but lawful histories.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{Account, AccountCommand, FailureReason, VoidReason};
+use domain::aggregate::{Aggregate, Event};
+use domain::event::{Actor, Metadata};
+use domain::id::{ChargeId, PlayerId, ProductId, ReceiptCode};
+use domain::money::{Gold, Quantity};
+use domain::product::{Offer, Product, ProductCommand, Rank};
+use domain::stored::{Hash, Place, Recorded, StoredEvent, chain};
+use domain::testing::{at, small_pack};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, PgPool};
+
+use crate::feed;
+
+fn server() -> PgConnectOptions {
+    let url = std::env::var("TEST_DATABASE_URL");
+    url.unwrap_or_else(|_| panic!("set TEST_DATABASE_URL to a superuser's")).parse().unwrap()
+}
+
+/// An empty database with our migrations, on the server at `TEST_DATABASE_URL` (a superuser's).
+pub(crate) async fn database() -> PgPool {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let options = server();
+    let name = format!("proj_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+    let mut server = options.connect().await.unwrap();
+    server.execute(format!("drop database if exists {name} with (force)").as_str()).await.unwrap();
+    create(options, &name).await
+}
+
+/// A database with a log of this many events of `players` players, kept for the next time.
+pub(crate) async fn big_database(events: u64, players: i64) -> PgPool {
+    let options = server();
+    let name = format!("proj_big_{events}_{players}");
+    if let Ok(pool) = PgPoolOptions::new().connect_with(options.clone().database(&name)).await {
+        return pool;
+    }
+    let pool = create(options, &name).await;
+    let mut writer = Writer::new(&pool, 1).await;
+    writer.history.players = players;
+    while writer.head.position < events {
+        writer.write(2_000).await;
+    }
+    pool.execute("vacuum analyze events").await.unwrap();
+    pool
+}
+
+async fn create(options: PgConnectOptions, name: &str) -> PgPool {
+    let mut server = options.connect().await.unwrap();
+    server.execute(format!("create database {name}").as_str()).await.unwrap();
+    let options = options.database(name);
+    let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
+    let migrations = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations"));
+    Migrator::new(migrations).await.unwrap().run(&pool).await.unwrap();
+    pool
+}
+
+/// Changes the log as nobody may: as a superuser with the triggers off.
+pub(crate) async fn tamper(pool: &PgPool, statement: &str) {
+    let mut connection = pool.acquire().await.unwrap();
+    connection.execute("set session_replication_role = replica").await.unwrap();
+    connection.execute(statement).await.unwrap();
+    connection.execute("set session_replication_role = origin").await.unwrap();
+}
+
+/// The one who writes the log in these tests.
+pub(crate) struct Writer {
+    pool: PgPool,
+    pub(crate) head: Place,
+    recorded_at: DateTime<Utc>,
+    history: History,
+}
+
+impl Writer {
+    pub(crate) async fn new(pool: &PgPool, seed: u64) -> Self {
+        let head = feed::genesis(&mut pool.acquire().await.unwrap()).await.unwrap();
+        let history = History::new(seed);
+        Self { pool: pool.clone(), head, recorded_at: at(0), history }
+    }
+
+    /// Appends at least `events` events in one batch and gives them as they stand in the log.
+    pub(crate) async fn write(&mut self, events: usize) -> Vec<Recorded> {
+        let batch = self.history.batch(events);
+        self.append(batch).await
+    }
+
+    /// Appends these.
+    pub(crate) async fn append(&mut self, events: Vec<StoredEvent>) -> Vec<Recorded> {
+        let expected = self.head;
+        self.recorded_at += TimeDelta::milliseconds(1);
+        let recorded_at = self.recorded_at;
+        let mut recorded = Vec::with_capacity(events.len());
+        for event in events {
+            let position = self.head.position + 1;
+            let hash = chain(&self.head.hash, position, recorded_at, &event.digest());
+            self.head = Place { position, hash };
+            recorded.push(Recorded { place: self.head, recorded_at, event });
+        }
+        let column = |f: fn(&Recorded) -> String| recorded.iter().map(f).collect::<Vec<_>>();
+        let sequences: Vec<_> = recorded.iter().map(|r| r.event.sequence.cast_signed()).collect();
+        let hashes: Vec<_> = recorded.iter().map(|r| r.place.hash.0.to_vec()).collect();
+        let nothing = vec![None::<String>; recorded.len()];
+        let appended: bool = sqlx::query_scalar(
+            "select append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                                  $14::bytea[], $15::integer[], '{}', '{}')",
+        )
+        .bind(expected.position.cast_signed())
+        .bind(&expected.hash.0[..])
+        .bind(recorded_at)
+        .bind(column(|r| r.event.aggregate_type.to_string()))
+        .bind(column(|r| r.event.aggregate_id.to_string()))
+        .bind(sequences)
+        .bind(column(|r| r.event.event_type.to_string()))
+        .bind(column(|r| r.event.event_version.to_string()))
+        .bind(column(|r| r.event.payload.clone()))
+        .bind(column(|r| r.event.metadata.to_string()))
+        .bind(hashes)
+        .bind(&nothing)
+        .bind(&nothing)
+        .bind(vec![None::<Vec<u8>>; recorded.len()])
+        .bind(vec![None::<i32>; recorded.len()])
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
+        assert!(appended, "somebody else has written");
+        recorded
+    }
+}
+
+/// Random commands to accounts and a product, decided by the domain itself.
+pub(crate) struct History {
+    random: StdRng,
+    accounts: BTreeMap<i64, (Account, u64)>,
+    product: (Product, u64),
+    players: i64,
+    codes: u64,
+    second: i64,
+}
+
+impl History {
+    pub(crate) fn new(seed: u64) -> Self {
+        let random = StdRng::seed_from_u64(seed);
+        let product = (Product::default(), 0);
+        Self { random, accounts: BTreeMap::new(), product, players: 20, codes: 0, second: 0 }
+    }
+
+    pub(crate) fn batch(&mut self, events: usize) -> Vec<StoredEvent> {
+        let mut batch = Vec::with_capacity(events + 2);
+        while batch.len() < events {
+            self.step(&mut batch);
+        }
+        batch
+    }
+
+    fn step(&mut self, out: &mut Vec<StoredEvent>) {
+        self.second += 1;
+        if self.product.1 == 0 || self.random.random_ratio(1, 500) {
+            return self.change_product(out);
+        }
+        let player = self.random.random_range(1..=self.players);
+        let (account, mut sequence) = self.accounts.remove(&player).unwrap_or_default();
+        let mut account = account;
+        let command = self.command(&account);
+        for event in account.decide(&command).unwrap_or_default() {
+            account.evolve(&event);
+            sequence += 1;
+            out.push(stored(Account::TYPE, player, sequence, &event));
+        }
+        self.accounts.insert(player, (account, sequence));
+    }
+
+    fn change_product(&mut self, out: &mut Vec<StoredEvent>) {
+        let terms = small_pack();
+        let at = at(self.second);
+        let command = if self.product.1 == 0 {
+            ProductCommand::Define { at, terms }
+        } else {
+            let gold = Gold::new(self.random.random_range(1..500)).unwrap();
+            ProductCommand::Revise { at, terms: domain::product::Terms { gold, ..terms } }
+        };
+        for event in self.product.0.decide(&command).unwrap() {
+            self.product.0.evolve(&event);
+            self.product.1 += 1;
+            out.push(stored(Product::TYPE, 1001, self.product.1, &event));
+        }
+    }
+
+    fn command(&mut self, account: &Account) -> AccountCommand {
+        let at = at(self.second);
+        if !account.is_open() {
+            return AccountCommand::Open { at, bonus: Gold::new(1_000).unwrap() };
+        }
+        let open = account.open_purchases().next();
+        let receipt_code = open.unwrap_or(ReceiptCode::from_bits(self.codes));
+        let gold = Gold::new(self.random.random_range(1..800)).unwrap();
+        match self.random.random_range(0..12) {
+            0..3 => AccountCommand::GrantGold { at, receipt_code: self.code(), gold },
+            3 => {
+                let vip_points = self.random.random_range(1..100);
+                AccountCommand::GrantVipPoints { at, receipt_code: self.code(), vip_points }
+            }
+            4..8 => AccountCommand::Spend { at, reference: "\"game\"\\한".into(), gold },
+            8 => AccountCommand::CompletePurchase { at, receipt_code },
+            9 if self.random.random_bool(0.5) => {
+                let reason = FailureReason::PaymentDeclined;
+                AccountCommand::FailPurchase { at, receipt_code, reason }
+            }
+            9 => {
+                let reason = VoidReason::Abandoned;
+                AccountCommand::VoidPurchase { at, receipt_code, reason }
+            }
+            _ => AccountCommand::RequestPurchase {
+                at,
+                receipt_code: self.code(),
+                charge_id: ChargeId::from_bits(self.codes.into()),
+                payment_method: None,
+                offer: self.offer(at),
+                rank: Rank::Standard,
+            },
+        }
+    }
+
+    fn offer(&self, at: DateTime<Utc>) -> Offer {
+        self.product.0.offer(ProductId(1001), Quantity::ONE, at).unwrap()
+    }
+
+    fn code(&mut self) -> ReceiptCode {
+        self.codes += 1;
+        ReceiptCode::from_bits(self.codes)
+    }
+}
+
+/// An event as the write side would store it.
+pub(crate) fn stored(
+    family: &'static str,
+    id: i64,
+    sequence: u64,
+    event: &impl Event,
+) -> StoredEvent {
+    let metadata = Metadata {
+        actor: Actor::Player(PlayerId(id)),
+        player: Some(PlayerId(id)),
+        request: None,
+        cause: None,
+        trace: None,
+    };
+    StoredEvent {
+        aggregate_type: family.into(),
+        aggregate_id: id.to_string().into(),
+        sequence,
+        event_type: event.event_type().into(),
+        event_version: "1".into(),
+        payload: serde_json::to_string(event).unwrap(),
+        metadata: metadata.to_json().into(),
+    }
+}
+
+/// A place that no log of ours has.
+pub(crate) fn another_history(position: u64) -> Place {
+    Place { position, hash: Hash::genesis(b"another") }
+}
+
+/// How many seconds `copy events to stdout` takes, read by psql.
+pub(crate) async fn plain_copy(pool: &PgPool) -> f64 {
+    let url = pool.connect_options().to_url_lossy().to_string();
+    let started = std::time::Instant::now();
+    let status = tokio::process::Command::new("psql")
+        .args([&url, "-q", "-c", "copy events to stdout"])
+        .stdout(std::process::Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
+    started.elapsed().as_secs_f64()
+}

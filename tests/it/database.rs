@@ -1,0 +1,96 @@
+//! A database for each test, copied from a template that is made once.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// A database of one test. It is left to the throw-away server when the test ends.
+pub struct Database {
+    /// Its name.
+    pub name: String,
+}
+
+impl Database {
+    /// A migrated database without any data.
+    pub async fn empty() -> Self {
+        let template = format!("club_empty_{:016x}", fingerprint());
+        Self::copy_of(&template, || async {
+            let mut owner = PgConnection::connect(&url(&template)).await.unwrap();
+            MIGRATIONS.run(&mut owner).await.unwrap();
+        })
+        .await
+    }
+
+    /// A copy of a template, which is made first if it is not there.
+    pub async fn copy_of<F: Future<Output = ()>>(template: &str, make: impl FnOnce() -> F) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("club_{}_{count}", std::process::id());
+        let mut server = PgConnection::connect(&url("postgres")).await.unwrap();
+        // A template is made once and copied by one at a time, whatever else runs.
+        server.execute("select pg_advisory_lock(7001)").await.unwrap();
+        let there = "select exists (select from pg_database where datname = $1)";
+        let done: bool = sqlx::query_scalar(there)
+            .bind(format!("{template}_done"))
+            .fetch_one(&mut server)
+            .await
+            .unwrap();
+        if !done {
+            let fresh = [
+                format!("drop database if exists {template} with (force)"),
+                format!("create database {template}"),
+            ];
+            for statement in &fresh {
+                server.execute(&**statement).await.unwrap();
+            }
+            make().await;
+            let keep = format!("alter database {template} rename to {template}_done");
+            server.execute(&*keep).await.unwrap();
+        }
+        let fresh = [
+            format!("drop database if exists {name} with (force)"),
+            format!("create database {name} template {template}_done"),
+        ];
+        for statement in &fresh {
+            server.execute(&**statement).await.unwrap();
+        }
+        server.execute("select pg_advisory_unlock(7001)").await.unwrap();
+        Self { name }
+    }
+
+    /// The superuser's address of it.
+    pub fn url(&self) -> String {
+        url(&self.name)
+    }
+
+    /// Connections as the service has them.
+    pub async fn service_pool(&self, size: u32) -> PgPool {
+        let options = PgPoolOptions::new().max_connections(size).after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("set role club_service").await.map(drop) })
+        });
+        options.connect(&self.url()).await.unwrap()
+    }
+
+    /// A connection that may do everything.
+    pub async fn superuser(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+}
+
+/// The address of a database on the test server.
+pub fn url(database: &str) -> String {
+    let server = std::env::var("TEST_DATABASE_URL")
+        .expect("TEST_DATABASE_URL is not set: run the tests with `make test`");
+    let (server, _) = server.rsplit_once('/').unwrap();
+    format!("{server}/{database}")
+}
+
+/// Changes whenever a migration does.
+pub fn fingerprint() -> u64 {
+    let bytes = MIGRATIONS.iter().flat_map(|migration| migration.checksum.iter());
+    bytes.fold(7, |hash: u64, byte| hash.wrapping_mul(1_099_511_628_211) ^ u64::from(*byte))
+}

@@ -1,0 +1,27 @@
+//! A node of the command side inside the test, on a real database.
+
+use std::sync::Arc;
+
+use commands::Commands;
+use commands::bus::{Bus, Limits};
+use commands::clock::SystemClock;
+use commands::codes::Codes;
+use commands::context::FingerprintKey;
+use commands::log::postgres::PostgresLog;
+use commands::payments::sandbox::Sandbox;
+
+use crate::database::Database;
+
+/// Starts one.
+pub async fn start(database: &Database) -> Commands {
+    let pool = database.service_pool(4).await;
+    let log = Arc::new(PostgresLog::connect(&database.url(), pool.clone()).await.unwrap());
+    let clock = Arc::new(SystemClock);
+    Commands {
+        bus: Bus::start(log.clone(), clock.clone(), Limits::default()).await.unwrap(),
+        codes: Codes::new(log),
+        clock,
+        provider: Arc::new(Sandbox::start(pool)),
+        fingerprints: FingerprintKey::new(b"test"),
+    }
+}
