@@ -12,6 +12,7 @@
 
 mod cpu;
 mod database;
+mod followers;
 mod http;
 mod in_process;
 mod load;

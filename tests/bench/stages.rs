@@ -228,9 +228,13 @@ impl Stages {
         }
         let database = self.in_process.as_ref().context("made above")?;
         let (servers, time) = (self.postgres_and_this(), (self.plan(), self.options.repeats()));
-        let loads = in_process::append(database, nodes, in_flight, time, &servers).await?;
-        let loads = loads.into_iter().enumerate().map(|(repeat, load)| tell(name, repeat, load));
-        Ok(Measured::from(&median(loads.collect())?))
+        let repeats = in_process::append(database, nodes, in_flight, time, &servers).await?;
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for (repeat, (load, lag)) in repeats.into_iter().enumerate() {
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
+        }
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
     }
 
     async fn copy_out(&mut self, name: &str) -> Result<Measured> {
