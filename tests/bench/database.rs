@@ -24,6 +24,24 @@ impl Database {
         Ok(Self { name, server_url: server_url.to_owned(), url })
     }
 
+    /// Throws away what runs have left that were ended half-way or told to keep it.
+    pub async fn drop_old(server_url: &str) -> Result<()> {
+        let mut server = connect(server_url).await?;
+        let names: Vec<String> = sqlx::query_scalar(
+            r"select datname::text from pg_database where datname ~ '^bench_[a-z_]+_\d+$'",
+        )
+        .fetch_all(&mut server)
+        .await?;
+        for name in names {
+            let run = name.rsplit('_').next().unwrap_or_default();
+            // Another run may be under way.
+            if !Path::new("/proc").join(run).exists() {
+                server.execute(format!("drop database if exists {name}").as_str()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The name, for notes.
     pub fn name(&self) -> &str {
         &self.name

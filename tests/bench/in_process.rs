@@ -22,10 +22,14 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::cpu::CpuMeter;
 use crate::database::{Database, log_length};
-use crate::load::{Load, Plan, callers, closed_loop, on_all_cores};
+use crate::followers::Followers;
+use crate::load::{Client, Load, Plan, callers, closed_loop, on_all_cores};
 
 /// Accounts that the grants are spread over.
 const ACCOUNTS: i64 = 1_000;
+
+/// Connections of a node, besides the appender's own.
+const CONNECTIONS: u32 = 8;
 
 /// Commands in flight while the long log is made.
 const FILLING: usize = 256;
@@ -33,12 +37,13 @@ const FILLING: usize = 256;
 /// One node of the club.
 struct Node {
     commands: Commands,
+    followers: Followers,
 }
 
 impl Node {
     /// Starts one on a migrated database, on the runtime that this is called in.
     async fn start(database_url: &str) -> Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(8).connect(database_url).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(database_url).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
@@ -46,15 +51,22 @@ impl Node {
             bus,
             codes: Codes::new(log),
             clock,
-            provider: Arc::new(Sandbox::start(pool)),
+            provider: Arc::new(Sandbox::start(pool.clone())),
             fingerprints: FingerprintKey::new(b"benchmark"),
         };
-        Ok(Self { commands })
+        let followers = Followers::start(&commands, &pool).await?;
+        Ok(Self { commands, followers })
     }
 
     /// Opens account `number` (from 1). Opening it again does nothing.
     async fn open(&self, number: i64) -> Result<()> {
         self.commands.open_account(&Caller::system("benchmark"), PlayerId(number)).await?;
+        Ok(())
+    }
+
+    /// Reads the balance of account `number`, so that its state is in memory.
+    async fn look(&self, number: i64) -> Result<()> {
+        self.commands.wallet(PlayerId(number)).await?;
         Ok(())
     }
 
@@ -74,10 +86,10 @@ impl Node {
         Ok(())
     }
 
-    /// Finishes what was accepted.
-    async fn close(&self) -> Result<()> {
+    /// Finishes what was accepted, and stops the followers.
+    async fn close(self) {
         self.commands.bus.close().await;
-        Ok(())
+        self.followers.stop().await;
     }
 }
 
@@ -90,39 +102,50 @@ pub async fn prepare(database: &Database) -> Result<()> {
         for number in 1..=ACCOUNTS {
             node.open(number).await?;
         }
-        node.close().await
+        node.close().await;
+        Ok(())
     })
     .await
 }
 
-/// Grants for one repeat: so many in flight in all, dealt out to so many nodes.
+/// One repeat, and the lag of the follower that was furthest behind at its end, in milliseconds.
+pub type Repeat = (Load, f64);
+
+/// Grants, so many in flight in all, dealt out to so many nodes, as often as `repeats` says. The
+/// nodes stay for all repeats and know the accounts: what is measured is a club that runs, not one
+/// that has just started and reads every account's past.
 pub async fn append(
     database: &Database,
     nodes: usize,
     in_flight: usize,
-    plan: Plan,
+    (plan, repeats): (Plan, usize),
     servers: &CpuMeter,
-) -> Result<Load> {
-    crate::database::checkpoint(&database.url).await?;
-    let before = log_length(&database.url).await?;
+) -> Result<Vec<Repeat>> {
     let (url, servers) = (database.url.clone(), servers.clone());
-    let load = on_all_cores(move || async move {
+    on_all_cores(move || async move {
         let nodes = start(&url, nodes).await?;
-        let granting = Arc::clone(&nodes);
-        let clients = callers(in_flight, move |caller| {
-            let nodes = Arc::clone(&granting);
-            async move { nodes[caller % nodes.len()].grant(some_account()).await }
-        });
-        let load = closed_loop(clients, plan, &servers).await;
-        for node in nodes.iter() {
-            node.close().await?;
+        let mut loads = Vec::new();
+        for _ in 0..repeats {
+            crate::database::checkpoint(&url).await?;
+            let before = log_length(&url).await?;
+            let load = closed_loop(granting(&nodes, in_flight), plan, &servers).await?;
+            let lag = worst_lag(&nodes).await?;
+            let written = u64::try_from(log_length(&url).await? - before)?;
+            ensure!(written >= load.operations, "{} grants left {written}", load.operations);
+            loads.push((load, lag));
         }
-        load
+        close(nodes).await;
+        Ok(loads)
     })
-    .await?;
-    let written = u64::try_from(log_length(&database.url).await? - before)?;
-    ensure!(written >= load.operations, "{} grants left {written} events", load.operations);
-    Ok(load)
+    .await
+}
+
+fn granting(nodes: &Arc<Vec<Node>>, in_flight: usize) -> Vec<impl Client + use<>> {
+    let nodes = Arc::clone(nodes);
+    callers(in_flight, move |caller| {
+        let nodes = Arc::clone(&nodes);
+        async move { nodes[caller % nodes.len()].grant(some_account()).await }
+    })
 }
 
 /// Grants until the log is that long.
@@ -144,17 +167,39 @@ pub async fn fill(database: &Database, events: u64) -> Result<()> {
         while let Some(filled) = filling.join_next().await {
             filled??;
         }
-        nodes[0].close().await
+        close(nodes).await;
+        Ok(())
     })
     .await
 }
 
-async fn start(url: &str, count: usize) -> Result<Arc<[Node]>> {
+/// Starts nodes that have seen all accounts.
+async fn start(url: &str, count: usize) -> Result<Arc<Vec<Node>>> {
     let mut nodes = Vec::with_capacity(count);
     for _ in 0..count {
-        nodes.push(Node::start(url).await?);
+        let node = Node::start(url).await?;
+        for number in 1..=ACCOUNTS {
+            node.look(number).await?;
+        }
+        nodes.push(node);
     }
-    Ok(nodes.into())
+    Ok(Arc::new(nodes))
+}
+
+/// Closes nodes that nobody uses any more.
+async fn close(nodes: Arc<Vec<Node>>) {
+    // The clients are gone; should one be left, the nodes end with their runtime.
+    for node in Arc::into_inner(nodes).into_iter().flatten() {
+        node.close().await;
+    }
+}
+
+async fn worst_lag(nodes: &[Node]) -> Result<f64> {
+    let mut worst = 0.0_f64;
+    for node in nodes {
+        worst = worst.max(node.followers.worst_lag().await?);
+    }
+    Ok(worst)
 }
 
 fn some_account() -> i64 {

@@ -12,6 +12,7 @@
 
 mod cpu;
 mod database;
+mod followers;
 mod http;
 mod in_process;
 mod load;
@@ -32,6 +33,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use cpu::{CpuMeter, Others};
+use database::Database;
 use options::Options;
 use players::{Accounts, Request};
 use report::Report;
@@ -140,6 +142,7 @@ async fn run(options: Options) -> Result<bool> {
     let settings = Settings::read(&url).await?;
     println!("{settings}");
     settings.check(options.allow_unsafe)?;
+    Database::drop_old(&url).await?;
     let folder = service::target_folder()?.join("bench");
     std::fs::create_dir_all(&folder)?;
     let results = folder.join("latest.json");

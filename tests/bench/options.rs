@@ -66,7 +66,7 @@ pub struct Options {
     #[arg(long)]
     pub allow_unsafe: bool,
 
-    /// Leave the databases behind, for a look
+    /// Leave the databases behind, for a look, until the next run
     #[arg(long)]
     pub keep: bool,
 

@@ -227,13 +227,14 @@ impl Stages {
             in_process::prepare(self.in_process.insert(database)).await?;
         }
         let database = self.in_process.as_ref().context("made above")?;
-        let servers = self.postgres_and_this();
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
-            let load = in_process::append(database, nodes, in_flight, self.plan(), &servers);
-            loads.push(tell(name, repeat, load.await?));
+        let (servers, time) = (self.postgres_and_this(), (self.plan(), self.options.repeats()));
+        let repeats = in_process::append(database, nodes, in_flight, time, &servers).await?;
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for (repeat, (load, lag)) in repeats.into_iter().enumerate() {
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
         }
-        Ok(Measured::from(&median(loads)?))
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
     }
 
     async fn copy_out(&mut self, name: &str) -> Result<Measured> {
