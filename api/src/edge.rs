@@ -84,7 +84,8 @@ fn render_problem(response: &mut Response, id: &RequestId, path: &str) {
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    let body = problem.body(&id.0, path).to_string();
+    // A problem always has a JSON form.
+    let body = serde_json::to_string(&problem.body(&id.0, path)).unwrap_or_default();
     headers.insert(header::CONTENT_LENGTH, body.len().into());
     *response.body_mut() = Body::from(body);
 }

@@ -37,7 +37,7 @@ impl RequestId {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
         let given = headers.get(X_REQUEST_ID).map(axum::http::HeaderValue::as_bytes);
         let given = given.filter(|id| (1..=LONGEST_REQUEST_ID).contains(&id.len()));
-        let given = given.filter(|id| id.iter().all(|b| allowed(b)));
+        let given = given.filter(|id| id.iter().all(allowed));
         match given.and_then(|id| std::str::from_utf8(id).ok()) {
             Some(id) => Self(id.into()),
             None => Self::new(now),
@@ -103,7 +103,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let request = parts.extensions.get::<RequestId>().cloned();
-        let request = request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
+        let request =
+            request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
         let trace = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = trace.filter(|text| is_traceparent(text)).map(str::to_owned);
         Ok(Self { request: request.0, trace, key: key_of(&parts.headers)? })

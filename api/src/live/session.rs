@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::history;
 use super::hub::Registration;
-use super::messages::{self, Close, Frame, FromClient, ME};
+use super::messages::{self, Close, Frame, FromClient, ME, WalletData};
 use crate::app::App;
 
 /// How long one message may take to leave.
@@ -184,7 +184,7 @@ impl<'a> Session<'a> {
         missed: Vec<Frame>,
     ) -> Result<(), Ending> {
         let position = registration.from.position.max(cursor.position);
-        self.send(messages::subscribed(true, cursor.position, &cursor, None)).await?;
+        self.send(messages::subscribed(true, &cursor, None)).await?;
         for frame in missed {
             self.send(frame.text).await?;
         }
@@ -200,8 +200,8 @@ impl<'a> Session<'a> {
         }
         let wallet = self.app.commands.wallet(self.player).await;
         let (wallet, place) = wallet.map_err(|_| Ending::Failed)?;
-        let state = messages::wallet_data(self.player, &wallet.unwrap_or_default());
-        let message = messages::subscribed(false, place.position, &place.cursor(), Some(state));
+        let state = WalletData::of(self.player, &wallet.unwrap_or_default());
+        let message = messages::subscribed(false, &place.cursor(), Some(state));
         self.send(message).await?;
         self.channel = Some(Channel { registration, position: place.position });
         Ok(())
