@@ -224,6 +224,7 @@ enum Said<'a> {
         cursor: String,
     },
     Error {
+        channel: &'a str,
         code: &'a str,
         detail: &'a str,
     },
@@ -251,8 +252,8 @@ pub fn mark(place: &Place) -> Utf8Bytes {
 
 /// Something that cannot be done; the feed stays open.
 #[must_use]
-pub fn error(code: &str, detail: &str) -> Utf8Bytes {
-    text(&Said::Error { code, detail })
+pub fn error(channel: &str, code: &str, detail: &str) -> Utf8Bytes {
+    text(&Said::Error { channel, code, detail })
 }
 
 /// The answer to a ping.

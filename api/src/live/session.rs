@@ -40,18 +40,13 @@ impl From<Close> for Ending {
     }
 }
 
-/// Serves one connection until it ends.
-pub async fn serve(mut socket: WebSocket, app: App, ticket: String) {
+/// Serves one connection until it ends. `player` is whose ticket it came with, if it was valid.
+pub async fn serve(mut socket: WebSocket, app: App, player: Option<PlayerId>) {
     let _attending = app.hub.attend();
     let restarts = app.hub.restarts();
-    let redeemed = app.tickets.redeem(&ticket, app.commands.clock.now()).await;
-    let ending = match redeemed {
-        Ok(Some(player)) => Session::new(&mut socket, &app, player, restarts).run().await,
-        Ok(None) => Close::Unauthenticated.into(),
-        Err(error) => {
-            tracing::error!(%error, "a ticket cannot be looked up");
-            Ending::Failed
-        }
+    let ending = match player {
+        Some(player) => Session::new(&mut socket, &app, player, restarts).run().await,
+        None => Close::Unauthenticated.into(),
     };
     let close = match ending {
         Ending::Closed(close) => close,
@@ -150,8 +145,8 @@ impl<'a> Session<'a> {
             FromClient::Subscribe { channel, since } if channel == ME => {
                 self.subscribe(since).await
             }
-            FromClient::Subscribe { .. } => {
-                self.send(messages::error("UNKNOWN_CHANNEL", "unknown channel")).await
+            FromClient::Subscribe { channel, .. } => {
+                self.send(messages::error(&channel, "UNKNOWN_CHANNEL", "unknown channel")).await
             }
         }
     }
