@@ -397,3 +397,6 @@ impl<S: Sink> Follow for Sinking<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
