@@ -192,6 +192,9 @@ async fn another_version_and_a_place_that_has_gone_are_built_anew() {
     let rebuilt = built(&pool).await;
     assert!(matches!(rebuilt.comparison, Comparison::NotCompared { .. }), "{rebuilt:?}");
     assert_eq!(rebuilt.position, writer.head.position);
+    let kept: Vec<i32> =
+        sqlx::query_scalar("select generation from read.followers").fetch_all(&pool).await.unwrap();
+    assert_eq!(kept, [rebuilt.generation], "what has lost its place is nothing to go back to");
 }
 
 #[tokio::test(flavor = "multi_thread")]
