@@ -6,8 +6,10 @@
     reason = "a test that cannot go on should say so where it stands"
 )]
 
+mod app;
 mod database;
 mod faults;
 mod log;
 mod node;
+mod routes;
 mod tidy;

@@ -1,6 +1,6 @@
 //! Every purchase, from request to end.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::account::{AccountEvent, FailureReason, VoidReason};
@@ -138,7 +138,7 @@ fn purchase(row: &PgRow) -> Result<Purchase, ReadError> {
 /// Purchases requested in the events gathered, with their ends; and ends of earlier ones.
 #[derive(Debug, Default)]
 pub(crate) struct Purchases {
-    requested: BTreeMap<ReceiptCode, Requested>,
+    requested: HashMap<ReceiptCode, Requested>,
     ended: Vec<(ReceiptCode, End)>,
 }
 

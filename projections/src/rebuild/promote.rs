@@ -4,6 +4,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{HOLD, RebuildError, catch_up, fold_page};
 use crate::checkpoint::{self, Checkpoint};
+use crate::feed;
 use crate::follower::FollowerError;
 use crate::lease::{Link, run};
 use crate::read_models;
@@ -59,7 +60,8 @@ pub(super) async fn promote(
     Err(RebuildError::Busy)
 }
 
-/// Answers which generation was live before.
+/// Answers which generation was live before and is worth keeping: one whose place has gone from
+/// the log is nothing to go back to.
 async fn try_promote(
     link: &mut Link,
     candidate: &mut Generation,
@@ -79,8 +81,15 @@ async fn try_promote(
             .execute(&mut *transaction)
             .await?;
     }
+    let before = match live {
+        Some(Checkpoint { place, generation, .. }) => {
+            let hash = feed::hash_at(&mut transaction, place.position).await?;
+            (hash == Some(place.hash)).then_some(generation)
+        }
+        None => None,
+    };
     transaction.commit().await?;
-    Ok(live.map(|live| live.generation))
+    Ok(before)
 }
 
 /// Points the names that readers use at this generation. A reader in the middle of a query is

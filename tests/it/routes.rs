@@ -1,0 +1,3 @@
+//! Every address from outside, in the shape of the URL tree.
+
+mod health;
