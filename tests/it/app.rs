@@ -165,6 +165,12 @@ impl App {
         Answer::read(request.send().await.unwrap()).await
     }
 
+    /// `GET` that has to see a position.
+    pub async fn get_at(&self, path: &str, token: &str, position: u64) -> Answer {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(token);
+        Answer::read(request.header("X-Min-Position", position).send().await.unwrap()).await
+    }
+
     /// An access token of the demo's player.
     pub async fn player(&self) -> String {
         self.sign_in("/api/auth/login", PLAYER).await

@@ -1,3 +1,9 @@
 //! Every address from outside, in the shape of the URL tree.
 
+mod admin;
+mod auth;
 mod health;
+mod idempotency;
+mod realtime;
+mod shop;
+mod users;
