@@ -1,7 +1,7 @@
 //! What the staff does.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commands::accounts::{Grant, Granted};
 use domain::id::{PlayerId, ProductId};
@@ -18,7 +18,7 @@ use crate::auth::sign_in::rfc3339;
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
 use crate::error::{ApiError, Reason};
-use crate::request::Asked;
+use crate::request::{Asked, Segment};
 
 /// A wish to give: gold or vip points, one of the two.
 #[derive(Debug, ToSchema)]
@@ -91,7 +91,7 @@ pub struct GrantDone {
 pub async fn grant(
     State(app): State<App>,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -254,7 +254,7 @@ impl ProductView {
 pub async fn revise_product(
     State(app): State<App>,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
