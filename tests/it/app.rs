@@ -47,7 +47,7 @@ pub fn program(name: &str, url: &str) -> Command {
         .env("ENVIRONMENT", "test")
         .env("CLUB_LISTEN", "127.0.0.1:0")
         .env("CLUB_CHECKOUT_GRACE_MS", "1000")
-        .env("RUST_LOG", "warn")
+        .env("RUST_LOG", "warn,access=error")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

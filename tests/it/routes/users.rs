@@ -89,15 +89,16 @@ async fn a_query_that_makes_no_sense_is_refused_by_name() {
             answer.is_problem(400, "BAD_REQUEST");
         }
         // More than any position can be: everything is before it.
-        for cursor in [u64::MAX.to_string(), (u64::MAX / 2).to_string()] {
+        let all = app.get(list, Some(&token)).await.body["items"].clone();
+        for cursor in [u64::MAX, u64::MAX / 2 + 1, u64::MAX / 2] {
             let answer = app.get(&format!("{list}?cursor={cursor}"), Some(&token)).await;
-            assert!([200, 400].contains(&answer.status.as_u16()), "{cursor}: {}", answer.text);
+            assert_eq!((answer.status.as_u16(), &answer.body["items"]), (200, &all), "{cursor}");
         }
         let answer = app.get(&format!("{list}?limit=1000000"), Some(&token)).await;
         assert_eq!(answer.status, 200, "a limit is cut to what is allowed");
     }
     let answer = app.get("/api/users/statement?kind=%00", Some(&token)).await;
-    assert!([200, 400].contains(&answer.status.as_u16()), "{}", answer.text);
+    answer.is_problem(400, "BAD_REQUEST");
 }
 
 #[tokio::test]
