@@ -103,7 +103,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let request = parts.extensions.get::<RequestId>().cloned();
-        let request = request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
+        let request =
+            request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
         let trace = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = trace.filter(|text| is_traceparent(text)).map(str::to_owned);
         Ok(Self { request: request.0, trace, key: key_of(&parts.headers)? })

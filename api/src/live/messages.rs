@@ -95,12 +95,7 @@ struct Event<'a> {
 /// The messages about an account's event. `before` is a place in front of the event: the cursor of
 /// every message but the last, or a client that resumes between two of them would miss the second.
 #[must_use]
-pub fn about(
-    player: PlayerId,
-    place: &Place,
-    before: &Cursor,
-    event: &AccountEvent,
-) -> Vec<Frame> {
+pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEvent) -> Vec<Frame> {
     let purchase = purchase(event).map(|data| ("purchase_update", data));
     let balance = event.wallet_after().map(|wallet| {
         let mut data = wallet_data(player, &wallet);
@@ -170,7 +165,12 @@ pub fn hello(head: u64, session: &str) -> Utf8Bytes {
 
 /// A channel is open: everything after this place follows.
 #[must_use]
-pub fn subscribed(recovered: bool, position: u64, cursor: &Cursor, state: Option<Value>) -> Utf8Bytes {
+pub fn subscribed(
+    recovered: bool,
+    position: u64,
+    cursor: &Cursor,
+    state: Option<Value>,
+) -> Utf8Bytes {
     let mut message = json!({
         "type": "subscribed", "channel": ME, "recovered": recovered,
         "position": position, "cursor": cursor.to_string(),

@@ -27,11 +27,7 @@ pub fn page_length(limit: Option<u32>) -> u32 {
 }
 
 /// The cursor after a page of this length, if the page is full.
-pub fn next_cursor<T>(
-    rows: &[T],
-    length: u32,
-    position: impl Fn(&T) -> u64,
-) -> Option<String> {
+pub fn next_cursor<T>(rows: &[T], length: u32, position: impl Fn(&T) -> u64) -> Option<String> {
     let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= length);
     rows.last().filter(|_| is_full).map(|last| position(last).to_string())
 }
