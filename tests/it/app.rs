@@ -27,7 +27,9 @@ pub fn binaries() -> PathBuf {
         let this = std::env::current_exe().unwrap();
         let folder = this.ancestors().nth(2).unwrap().to_path_buf();
         let mut cargo = std::process::Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package=api", "--package=replay", "--bins"]);
+        // The whole workspace, as `make test` builds it: another selection has other features, and
+        // cargo would build every dependency once more.
+        cargo.args(["build", "--quiet", "--workspace"]);
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
