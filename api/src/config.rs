@@ -116,8 +116,8 @@ pub struct HttpConfig {
 /// Identities and tokens.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
-    /// `CLUB_SIGNING_KEY`: an Ed25519 private key as PKCS#8 PEM, which signs access tokens.
-    /// Required in production; elsewhere one is made at the first start and kept in the database.
+    /// `CLUB_SIGNING_KEY`: an Ed25519 private key, as PKCS#8 PEM or as 64 hex digits, which signs
+    /// access tokens. Required in production; elsewhere one is made at the first start and kept in the database.
     pub signing_key: Option<Secret>,
     /// `CLUB_INVITE_CODES`: codes that open a sign-up, separated by commas; default `5858` outside
     /// production and none there.
