@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 mod health;
 mod idempotency;
+mod index;
 mod realtime;
 mod shop;
 mod users;
