@@ -1,9 +1,10 @@
 //! `/ws`, `/api/realtime/ticket` and `/api/realtime/sync`.
 
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::app::{App, PLAYER_ID};
+use crate::app::{Answer, App, PLAYER_ID};
 use crate::socket::Socket;
 
 async fn spend(app: &App, token: &str, gold: u64) -> u64 {
@@ -71,6 +72,14 @@ async fn a_ticket_opens_one_feed_once() {
     assert_eq!(ticket.body["expires_in"], 30, "{}", ticket.text);
     let ticket = ticket.body["ticket"].as_str().unwrap();
     let path = format!("/api/realtime/sync?ticket={ticket}");
+    // A page of somebody else's is turned away, and that does not cost the ticket.
+    let foreign =
+        app.http.get(format!("{}{path}", app.url)).header("Origin", "http://evil.example");
+    let foreign = foreign.header("Connection", "upgrade").header("Upgrade", "websocket");
+    let foreign = foreign.header("Sec-WebSocket-Version", "13");
+    let foreign = foreign.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    Answer::read(foreign.send().await.unwrap()).await.is_problem(403, "ORIGIN_REFUSED");
+
     let mut first = Socket::connect(&app, &path).await;
     assert_eq!(first.json().await["type"], "hello");
     assert_eq!(Socket::connect(&app, &path).await.close_code().await, 4401, "a second time");
@@ -183,6 +192,33 @@ async fn a_cursor_of_another_history_begins_anew_and_says_so() {
 }
 
 #[tokio::test]
+async fn who_has_missed_too_much_gets_the_state_and_never_a_part() {
+    let app = App::start().await;
+    let token = app.player().await;
+    let (feed, subscribed) = Socket::me(&app, &token, None).await;
+    let cursor = subscribed["cursor"].as_str().unwrap();
+    drop(feed);
+    // The last 1,000 events are read again for a screen.
+    let spends = futures::stream::iter(0..1_000).map(|_| spend(&app, &token, 1));
+    let last = spends.buffer_unordered(64).fold(0, async |last, at| at.max(last)).await;
+    let (mut feed, subscribed) = Socket::me(&app, &token, Some(cursor)).await;
+    assert_eq!(subscribed["recovered"], true, "{subscribed}");
+    for _ in 1..1_000 {
+        balance(&mut feed).await;
+    }
+    let (gold, position, _) = balance(&mut feed).await;
+    assert_eq!((gold, position), (0, last));
+
+    let back = json!({"vip_points": 1, "reason": "one more"});
+    let grant = format!("/api/admin/users/{PLAYER_ID}/grant");
+    app.post_keyed(&grant, &app.admin().await, "g", &back).await;
+    let (_, subscribed) = Socket::me(&app, &token, Some(cursor)).await;
+    assert_eq!(subscribed["recovered"], false);
+    let state = &subscribed["state"];
+    assert_eq!((&state["gold"], &state["vip_points"]), (&json!(0), &json!(1)));
+}
+
+#[tokio::test]
 async fn two_messages_about_one_event_are_missed_together() {
     let app = App::start().await;
     let token = app.player().await;
@@ -214,6 +250,13 @@ async fn a_write_on_one_node_arrives_on_the_other_and_quiet_channels_get_marks()
         let (gold, position, _) = balance(&mut feed).await;
         assert_eq!((gold, position), (1000 - count, at));
     }
+    let ticket = first.post("/api/realtime/ticket", Some(&token), json!({})).await;
+    let ticket = ticket.body["ticket"].as_str().unwrap();
+    let path = format!("/api/realtime/sync?ticket={ticket}");
+    let hello = Socket::connect(&second, &path).await.json().await;
+    assert_eq!(hello["type"], "hello", "a ticket of one node opens a feed on the other");
+    assert_eq!(Socket::connect(&first, &path).await.close_code().await, 4401, "and once only");
+
     // Something that is nobody's on this channel moves the mark, which is a place to resume from.
     let other = first.sign_in("/api/auth/login", ("minjun", "1234")).await;
     let at = spend(&first, &other, 1).await;
