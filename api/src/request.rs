@@ -37,7 +37,7 @@ impl RequestId {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
         let given = headers.get(X_REQUEST_ID).map(axum::http::HeaderValue::as_bytes);
         let given = given.filter(|id| (1..=LONGEST_REQUEST_ID).contains(&id.len()));
-        let given = given.filter(|id| id.iter().all(|b| allowed(b)));
+        let given = given.filter(|id| id.iter().all(allowed));
         match given.and_then(|id| std::str::from_utf8(id).ok()) {
             Some(id) => Self(id.into()),
             None => Self::new(now),
