@@ -4,6 +4,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{HOLD, RebuildError, catch_up, fold_page};
 use crate::checkpoint::{self, Checkpoint};
+use crate::feed;
 use crate::follower::FollowerError;
 use crate::lease::{Link, run};
 use crate::read_models;
@@ -39,7 +40,8 @@ pub(super) async fn hold_live(
 }
 
 /// Makes a generation the live one, at the position of the one before or later, so that no reader
-/// goes back in time; then drops all but these two.
+/// goes back in time; then drops all but these two, or all but the new one if the one before shows
+/// another history.
 pub(super) async fn promote(
     link: &mut Link,
     building: &mut Generation,
@@ -52,6 +54,7 @@ pub(super) async fn promote(
             Err(error) => return Err(error),
             Ok(before) => {
                 building.checkpoint = candidate.checkpoint;
+                let before = worth_keeping(link, before).await?;
                 return drop_all_but(link, building.checkpoint.generation, before).await;
             }
         }
@@ -59,11 +62,21 @@ pub(super) async fn promote(
     Err(RebuildError::Busy)
 }
 
+/// The number of the generation that was live before, if one could go back to it.
+async fn worth_keeping(
+    link: &mut Link,
+    before: Option<Checkpoint>,
+) -> Result<Option<i32>, RebuildError> {
+    let Some(Checkpoint { generation, place, .. }) = before else { return Ok(None) };
+    let is_in_log = feed::hash_at(link, place.position).await? == Some(place.hash);
+    Ok(is_in_log.then_some(generation))
+}
+
 /// Answers which generation was live before.
 async fn try_promote(
     link: &mut Link,
     candidate: &mut Generation,
-) -> Result<Option<i32>, RebuildError> {
+) -> Result<Option<Checkpoint>, RebuildError> {
     let mut transaction = link.begin().await?;
     let live = hold_live(&mut transaction).await?;
     let until = live.map_or(0, |live| live.place.position);
@@ -80,7 +93,7 @@ async fn try_promote(
             .await?;
     }
     transaction.commit().await?;
-    Ok(live.map(|live| live.generation))
+    Ok(live)
 }
 
 /// Points the names that readers use at this generation. A reader in the middle of a query is
