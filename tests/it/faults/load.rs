@@ -156,7 +156,8 @@ impl Load {
             Ok::<_, reqwest::Error>((status, response.json::<Value>().await?))
         };
         match timeout(LONGEST_WAIT, answered).await.expect("nobody waits for ever") {
-            Ok((status @ (200 | 202 | 402), body)) => {
+            // 409: it was given up, and nothing was charged.
+            Ok((status @ (200 | 202 | 402 | 409), body)) => {
                 self.asked.lock().unwrap()[number].answers.push((status, body));
                 true
             }
