@@ -79,9 +79,13 @@ impl Connection {
     pub(super) async fn fence(&self, backend: i32) -> Result<(), LogError> {
         let gone = self
             .call(async {
+                // The old process belongs to the login, whom the service's role may not end.
+                self.client.batch_execute("reset role").await?;
                 let end = "select pg_terminate_backend(pid, 3000) from pg_stat_activity \
                            where pid = $1 and application_name = 'club appender' and pid <> pg_backend_pid()";
-                self.client.query(end, &[&backend]).await
+                let gone = self.client.query(end, &[&backend]).await?;
+                self.client.batch_execute("set role club_service").await?;
+                Ok(gone)
             })
             .await?;
         match gone.first().map(|row| row.get::<_, bool>(0)) {
