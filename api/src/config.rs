@@ -14,6 +14,7 @@ use variables::{Flag, Origin};
 
 /// The fingerprint key outside production. It protects nothing that matters there.
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
+const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 /// The invite code of demo data.
 const DEMO_INVITE_CODE: &str = "5858";
 
@@ -115,8 +116,8 @@ pub struct HttpConfig {
 /// Identities and tokens.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
-    /// `CLUB_SIGNING_KEY`: an Ed25519 private key as PKCS#8 PEM, which signs access tokens.
-    /// Required in production; elsewhere one is made at the first start and kept in the database.
+    /// `CLUB_SIGNING_KEY`: an Ed25519 private key, as PKCS#8 PEM or as 64 hex digits, which signs
+    /// access tokens. Required in production; elsewhere one is made at the first start and kept in the database.
     pub signing_key: Option<Secret>,
     /// `CLUB_INVITE_CODES`: codes that open a sign-up, separated by commas; default `5858` outside
     /// production and none there.
@@ -155,7 +156,8 @@ pub enum LogFormat {
 pub struct LogConfig {
     /// `CLUB_LOG`: `json` or `text`; default `json` in production and `text` elsewhere.
     pub format: LogFormat,
-    /// `RUST_LOG`: what is logged, in the form of tracing's filters; default `info`.
+    /// `RUST_LOG`: what is logged, in the form of tracing's filters; default `info`, without what
+    /// PostgreSQL remarks on tables that are not there yet.
     pub filter: String,
 }
 
@@ -241,7 +243,7 @@ impl LogConfig {
         let default = if environment.is_production() { LogFormat::Json } else { LogFormat::Text };
         Ok(Self {
             format: variables.parse("CLUB_LOG", default)?,
-            filter: variables.text("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+            filter: variables.text("RUST_LOG").unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
         })
     }
 }

@@ -8,7 +8,7 @@ mod path;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -25,6 +25,9 @@ use crate::error::{ApiError, Problem};
 use crate::request::{RequestId, X_REQUEST_ID};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Requests that take longer are worth a warning.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Wraps every handler.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -52,7 +55,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let took = started.elapsed();
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     app.figures.count(route, &method, response.status(), took);
-    log_access(&method, &path, response.status(), took.as_micros(), &id.0);
+    log_access(&method, &path, response.status(), took, &id.0);
     response
 }
 
@@ -84,19 +87,21 @@ fn render_problem(response: &mut Response, id: &RequestId, path: &str) {
     if let Some(seconds) = problem.retry_after_seconds() {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    let body = problem.body(&id.0, path).to_string();
+    // A problem always has a JSON form.
+    let body = serde_json::to_string(&problem.body(&id.0, path)).unwrap_or_default();
     headers.insert(header::CONTENT_LENGTH, body.len().into());
     *response.body_mut() = Body::from(body);
 }
 
-/// Reads that went well are told at the level debug: there are too many of them.
-fn log_access(method: &Method, path: &str, status: StatusCode, took_us: u128, request_id: &str) {
-    let status_code = status.as_u16();
-    if status.is_server_error() {
+/// What went well is told at the level debug: commands stand in the log anyway, with their request's
+/// id, and figures count everything. `RUST_LOG=info,access=debug` shows all requests.
+fn log_access(method: &Method, path: &str, status: StatusCode, took: Duration, request_id: &str) {
+    let (status_code, took_us) = (status.as_u16(), took.as_micros());
+    if status.is_server_error() || took > SLOW {
         tracing::warn!(target: "access", %method, path, status_code, took_us, request_id);
-    } else if status.is_success() && *method == Method::GET {
-        tracing::debug!(target: "access", %method, path, status_code, took_us, request_id);
-    } else {
+    } else if status.is_client_error() {
         tracing::info!(target: "access", %method, path, status_code, took_us, request_id);
+    } else {
+        tracing::debug!(target: "access", %method, path, status_code, took_us, request_id);
     }
 }

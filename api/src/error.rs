@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// Why a request was not done. Its name in SCREAMING_SNAKE_CASE is the code that clients rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +171,8 @@ pub struct Problem {
     /// Why.
     pub reason: Reason,
     detail: Cow<'static, str>,
-    members: Map<String, Value>,
+    fields: Vec<FieldError>,
+    members: Vec<(&'static str, Value)>,
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     pub cause: Option<anyhow::Error>,
@@ -180,8 +182,14 @@ impl ApiError {
     /// With a message for whoever asked: what is wrong and what to do next.
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = reason.is_passing().then(|| Duration::from_secs(1));
-        let detail = detail.into();
-        Self(Box::new(Problem { reason, detail, members: Map::new(), retry_after, cause: None }))
+        Self(Box::new(Problem {
+            reason,
+            detail: detail.into(),
+            fields: vec![],
+            members: vec![],
+            retry_after,
+            cause: None,
+        }))
     }
 
     /// A defect: all that is told is the request's id.
@@ -197,16 +205,15 @@ impl ApiError {
         let count = errors.len();
         let plural = if count == 1 { "field" } else { "fields" };
         let detail = format!("{count} {plural} cannot be used: see errors");
-        // The second list is where old clients look.
-        Self::new(Reason::ValidationFailed, detail)
-            .with("errors", json!(errors))
-            .with("error", json!({ "details": errors }))
+        let mut error = Self::new(Reason::ValidationFailed, detail);
+        error.0.fields = errors;
+        error
     }
 
     /// With one more member in the answer.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.members.insert(name.to_owned(), value.into());
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.members.push((name, value.into()));
         self
     }
 
@@ -247,19 +254,8 @@ impl Problem {
 
     /// The body of the answer.
     #[must_use]
-    pub fn body(&self, request_id: &str, instance: &str) -> Value {
-        let (status, code, title) = self.reason.told();
-        let mut body = Map::new();
-        let mut tell = |name: &str, value: Value| body.insert(name.to_owned(), value);
-        tell("type", format!("urn:casino-club:problem:{}", code.to_ascii_lowercase()).into());
-        tell("title", title.into());
-        tell("status", status.into());
-        tell("detail", self.detail.as_ref().into());
-        tell("code", code.into());
-        tell("request_id", request_id.into());
-        tell("instance", instance.into());
-        body.extend(self.members.clone());
-        Value::Object(body)
+    pub fn body<'a>(&'a self, request_id: &'a str, instance: &'a str) -> Body<'a> {
+        Body { problem: self, request_id, instance }
     }
 
     /// Whole seconds until asking again makes sense, rounded up.
@@ -267,6 +263,44 @@ impl Problem {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
+}
+
+/// A problem as it is told, its members in the order in which people read them.
+#[derive(Debug)]
+pub struct Body<'a> {
+    problem: &'a Problem,
+    request_id: &'a str,
+    instance: &'a str,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (status, code, title) = self.problem.reason.told();
+        let mut body = serializer.serialize_map(None)?;
+        let kind = format!("urn:casino-club:problem:{}", code.to_ascii_lowercase());
+        body.serialize_entry("type", &kind)?;
+        body.serialize_entry("title", title)?;
+        body.serialize_entry("status", &status)?;
+        body.serialize_entry("detail", &self.problem.detail)?;
+        body.serialize_entry("code", code)?;
+        body.serialize_entry("request_id", self.request_id)?;
+        body.serialize_entry("instance", self.instance)?;
+        for (name, value) in &self.problem.members {
+            body.serialize_entry(name, value)?;
+        }
+        let fields = &self.problem.fields;
+        if !fields.is_empty() {
+            body.serialize_entry("errors", fields)?;
+            // The same list, where old clients look.
+            body.serialize_entry("error", &Details { details: fields })?;
+        }
+        body.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    details: &'a [FieldError],
 }
 
 impl IntoResponse for ApiError {
@@ -280,7 +314,13 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn told(error: &ApiError) -> Value {
+        serde_json::to_value(error.0.body("r1", "/api/shop/buy")).unwrap()
+    }
 
     fn field(kind: &'static str, name: &str) -> FieldError {
         FieldError { kind, loc: vec!["body".into(), name.into()], msg: "no".into() }
@@ -292,7 +332,7 @@ mod tests {
             field("extra_forbidden", "package_id"),
             field("missing", "product_id"),
         ]);
-        let body = error.0.body("r1", "/api/shop/buy");
+        let body = told(&error);
         assert_eq!(body["status"], 422);
         assert_eq!(body["errors"][0]["type"], "missing");
         assert_eq!(body["errors"][0]["loc"], json!(["body", "product_id"]));
@@ -303,7 +343,7 @@ mod tests {
     #[test]
     fn a_refused_purchase_says_so_twice() {
         let error = ApiError::new(Reason::PaymentDeclined, "the card was declined").of_purchase();
-        let body = error.0.body("r1", "/");
+        let body = told(&error);
         assert_eq!(body["success"], false);
         assert_eq!((&body["code"], &body["reason_code"]), (&body["reason_code"], &body["code"]));
     }
@@ -311,7 +351,7 @@ mod tests {
     #[test]
     fn the_cause_is_never_told() {
         let error = ApiError::internal(anyhow::anyhow!("password=hunter2"));
-        assert!(!error.0.body("r1", "/").to_string().contains("hunter2"));
+        assert!(!told(&error).to_string().contains("hunter2"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
@@ -37,7 +37,7 @@ impl RequestId {
         let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:".contains(b);
         let given = headers.get(X_REQUEST_ID).map(axum::http::HeaderValue::as_bytes);
         let given = given.filter(|id| (1..=LONGEST_REQUEST_ID).contains(&id.len()));
-        let given = given.filter(|id| id.iter().all(|b| allowed(b)));
+        let given = given.filter(|id| id.iter().all(allowed));
         match given.and_then(|id| std::str::from_utf8(id).ok()) {
             Some(id) => Self(id.into()),
             None => Self::new(now),
@@ -103,7 +103,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let request = parts.extensions.get::<RequestId>().cloned();
-        let request = request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
+        let request =
+            request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
         let trace = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = trace.filter(|text| is_traceparent(text)).map(str::to_owned);
         Ok(Self { request: request.0, trace, key: key_of(&parts.headers)? })
@@ -151,6 +152,20 @@ fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.len() == lengths.len()
         && parts.iter().zip(lengths).all(|(part, length)| part.len() == length && hex(part))
+}
+
+/// The variable part of an address, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        let not_text = |_| ApiError::new(Reason::BadRequest, "the address is not UTF-8");
+        segment.map(|Path(text)| Self(text)).map_err(not_text)
+    }
 }
 
 /// The position that the caller has to see, if the request names one.

@@ -27,7 +27,6 @@ pub use docs::document;
 use docs::Security;
 
 /// The whole service.
-#[must_use]
 pub fn all(app: App) -> Router {
     let mut routes = Router::new()
         // For people and machines that look after it.

@@ -50,9 +50,10 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
 
 /// Enters the demo's users who are not there yet, under their own numbers.
 async fn demo_people(pool: &PgPool) -> anyhow::Result<usize> {
-    let known: Vec<String> = sqlx::query_scalar("select site_id from identity.users where id <= 24")
-        .fetch_all(pool)
-        .await?;
+    let known: Vec<String> =
+        sqlx::query_scalar("select site_id from identity.users where id <= 24")
+            .fetch_all(pool)
+            .await?;
     let mut hashing = JoinSet::new();
     for person in DEMO.iter().filter(|person| !known.iter().any(|id| id == person.site_id)) {
         hashing.spawn_blocking(move || anyhow::Ok((person, password::hash_now(person.password)?)));

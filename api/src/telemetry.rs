@@ -1,5 +1,7 @@
 //! Log lines on standard error, and the recorder behind `/metrics`.
 
+use std::io::IsTerminal;
+
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -7,8 +9,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Upper bounds of the classes of durations, in seconds.
-const DURATION_BUCKETS: [f64; 14] =
-    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const DURATION_BUCKETS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 
 /// Starts logging. Once a process.
 ///
@@ -20,7 +23,7 @@ pub fn start_logging(config: &LogConfig) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
-        LogFormat::Text => lines.compact().try_init(),
+        LogFormat::Text => lines.compact().with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
 }

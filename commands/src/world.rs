@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::aggregate::{Aggregate, Event};
+use domain::encoding::encode;
 use domain::stored::{Hash, StoredEvent};
 
 use crate::cache::{Cache, Evolve, State, StreamKey, TypedEvent, empty_state};
@@ -160,7 +161,7 @@ fn written<A: Aggregate>(
         event_type: event_type.into(),
         event_version: A::Event::current_version(event_type).into(),
         // Events are made of texts and integers: they always have a JSON form.
-        payload: serde_json::to_string(&event).unwrap_or_default(),
+        payload: encode(&event).unwrap_or_default(),
         metadata: metadata.clone(),
     };
     let digest = stored.digest();

@@ -15,7 +15,7 @@ use crate::product::{Offer, Rank};
 
 /// What has happened to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum AccountEvent {
     /// The player signed up.
     AccountOpened {

@@ -37,11 +37,12 @@ pub trait Aggregate:
     }
 }
 
-/// A stored event: its names are forever.
+/// A stored event: an enum of structs, as [`crate::encoding`] writes and reads it. Its names are
+/// forever.
 pub trait Event:
     Serialize + DeserializeOwned + Clone + Debug + PartialEq + Send + Sync + 'static
 {
-    /// The stored name, equal to the payload's `type` tag. Forever.
+    /// The stored name, equal to serde's name of the variant. Forever.
     fn event_type(&self) -> &'static str;
 
     /// The version this code writes of that event type.

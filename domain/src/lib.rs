@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod aggregate;
+pub mod encoding;
 pub mod event;
 pub mod id;
 pub mod money;

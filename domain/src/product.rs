@@ -11,7 +11,7 @@ use crate::money::{Cents, Currency, Gold, Percent, Quantity};
 
 /// What has happened to a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum ProductEvent {
     /// It entered the catalogue, as version 1.
     ProductDefined {

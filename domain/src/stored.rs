@@ -12,6 +12,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::aggregate::Event;
+use crate::encoding;
 use crate::id::InvalidId;
 
 const EVENT_TAG: &[u8] = b"club.event.1";
@@ -216,11 +217,11 @@ pub enum DecodeError {
 /// If the payload does not fit the event's shape.
 pub fn decode<E: Event>(event_type: &str, version: &str, payload: &str) -> Result<E, DecodeError> {
     let result = if version == E::current_version(event_type) {
-        serde_json::from_str(payload)
+        encoding::decode(event_type, payload)
     } else {
         serde_json::from_str(payload)
             .map(|payload| E::upcast(event_type, version, payload))
-            .and_then(serde_json::from_value)
+            .and_then(|payload| encoding::decode(event_type, &payload.to_string()))
     };
     result.map_err(|source| DecodeError::Payload {
         event_type: event_type.to_owned(),

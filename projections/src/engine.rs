@@ -13,14 +13,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint;
 use crate::feed::{Feed, POLL, Page, Subscription};
 use crate::follower::{
-    FollowerError, FollowerHandle, FollowerState, FollowerStatus, Reaction, Resume, Sink,
+    FollowerError, FollowerHandle, FollowerState, FollowerStatus, Reaction, Sink,
 };
 use crate::lease::Link;
 use crate::position::{from_sql, to_sql};
 use crate::tables::Tables;
+
+mod handlers;
+
+use handlers::{Reacting, Sinking};
 
 /// Events in one page at most (a batch that has been handed over is never cut).
 pub const PAGE_EVENTS: usize = 5_000;
@@ -104,13 +108,13 @@ impl Engine {
 
     /// Starts a reaction, where it left off or with the first event.
     pub fn react(&mut self, reaction: impl Reaction) -> FollowerHandle {
-        self.start(Reacting { reaction, checkpoint: None })
+        self.start(Reacting::new(reaction))
     }
 
     /// Starts a sink where it says.
     pub fn sink(&mut self, sink: impl Sink) -> FollowerHandle {
         let feed = self.followers.feed.clone();
-        self.start(Sinking { sink, feed })
+        self.start(Sinking::new(sink, feed))
     }
 
     /// All followers started so far and later, to ask how they are.
@@ -324,76 +328,5 @@ fn rest<'a>(
     })
 }
 
-/// A reaction's place is kept in `read.followers`, as generation 1.
-struct Reacting<R> {
-    reaction: R,
-    checkpoint: Option<Checkpoint>,
-}
-
-impl<R: Reaction> Follow for Reacting<R> {
-    const NAME: &'static str = R::NAME;
-    const LEASED: bool = true;
-
-    fn open<'a>(&'a mut self, link: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
-        Box::pin(async move {
-            let checkpoint = match checkpoint::live(link, R::NAME).await? {
-                Some(checkpoint) => checkpoint,
-                None => {
-                    let place = crate::feed::genesis(link).await?;
-                    let first = Checkpoint { generation: 1, version: 1, place };
-                    checkpoint::insert(link, R::NAME, &first, "live").await?;
-                    first
-                }
-            };
-            self.checkpoint = Some(checkpoint);
-            Ok(checkpoint.place)
-        })
-    }
-
-    fn take<'a>(&'a mut self, link: &'a mut Link, page: &'a Page) -> Outcome<'a, ()> {
-        Box::pin(async move {
-            let (Some(at), Some(end)) = (self.checkpoint, page.end()) else { return Ok(()) };
-            for events in page.slices() {
-                self.reaction.handle(events).await?;
-            }
-            if !checkpoint::advance(link, R::NAME, "live", &at, &end).await? {
-                return Err(FollowerError::Superseded);
-            }
-            self.checkpoint = Some(Checkpoint { place: end, ..at });
-            Ok(())
-        })
-    }
-
-    fn idle(&mut self) -> Outcome<'_, ()> {
-        Box::pin(self.reaction.idle())
-    }
-}
-
-struct Sinking<S> {
-    sink: S,
-    feed: Feed,
-}
-
-impl<S: Sink> Follow for Sinking<S> {
-    const NAME: &'static str = S::NAME;
-    const LEASED: bool = S::LEASED;
-
-    fn open<'a>(&'a mut self, _: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
-        Box::pin(async move {
-            Ok(match self.sink.resume().await? {
-                Resume::After(place) => place,
-                Resume::Genesis => self.feed.genesis().await?,
-                Resume::Head => self.feed.head().await?,
-            })
-        })
-    }
-
-    fn take<'a>(&'a mut self, _: &'a mut Link, page: &'a Page) -> Outcome<'a, ()> {
-        Box::pin(async move {
-            for events in page.slices() {
-                self.sink.handle(events).await?;
-            }
-            Ok(())
-        })
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -258,7 +258,7 @@ pub(crate) fn stored(
         sequence,
         event_type: event.event_type().into(),
         event_version: "1".into(),
-        payload: serde_json::to_string(event).unwrap(),
+        payload: domain::encoding::encode(event).unwrap(),
         metadata: metadata.to_json().into(),
     }
 }

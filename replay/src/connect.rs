@@ -47,3 +47,21 @@ fn url_file(from: &Path) -> anyhow::Result<PathBuf> {
     };
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_database_is_found_from_below() {
+        let top = std::env::temp_dir().join(format!("replay-{}", std::process::id()));
+        let below = top.join("frontend/src");
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::create_dir_all(top.join(".local/postgres")).unwrap();
+        let error = url_file(Path::new("/")).unwrap_err().to_string();
+        assert!(error.contains("ops/postgres start"), "{error}");
+        std::fs::write(top.join(URL_FILE), "postgres://club@localhost/club\n").unwrap();
+        assert_eq!(url_file(&below).unwrap(), top.join(URL_FILE));
+        std::fs::remove_dir_all(top).unwrap();
+    }
+}

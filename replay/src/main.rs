@@ -2,6 +2,8 @@
 //!
 //! Reads the database alone: it needs no running server, and none of the code that writes.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests may"))]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -88,5 +90,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Rebuild(arguments) => rebuild::run(&pool, &arguments, show).await,
         Command::State(arguments) => state::run(&pool, &arguments).await,
         Command::Status => status::run(&pool).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
     }
 }

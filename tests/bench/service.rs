@@ -29,7 +29,7 @@ pub async fn binaries(given: Option<&Path>) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let status = Command::new(cargo)
-        .args(["build", "--release", "--package=api", "--package=replay", "--bins"])
+        .args(["build", "--release", "--workspace"])
         .current_dir(workspace)
         .status()
         .await

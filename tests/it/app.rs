@@ -27,7 +27,9 @@ pub fn binaries() -> PathBuf {
         let this = std::env::current_exe().unwrap();
         let folder = this.ancestors().nth(2).unwrap().to_path_buf();
         let mut cargo = std::process::Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package=api", "--package=replay", "--bins"]);
+        // The whole workspace, as `make test` builds it: another selection has other features, and
+        // cargo would build every dependency once more.
+        cargo.args(["build", "--quiet", "--workspace"]);
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
@@ -47,7 +49,7 @@ pub fn program(name: &str, url: &str) -> Command {
         .env("ENVIRONMENT", "test")
         .env("CLUB_LISTEN", "127.0.0.1:0")
         .env("CLUB_CHECKOUT_GRACE_MS", "1000")
-        .env("RUST_LOG", "warn")
+        .env("RUST_LOG", "warn,access=error")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
@@ -172,6 +174,12 @@ impl App {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
         let request = request.header("Idempotency-Key", key).json(body);
         Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// `GET` that has to see a position.
+    pub async fn get_at(&self, path: &str, token: &str, position: u64) -> Answer {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(token);
+        Answer::read(request.header("X-Min-Position", position).send().await.unwrap()).await
     }
 
     /// An access token of the demo's player.

@@ -8,7 +8,8 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
-/// A database of one test. It is left to the throw-away server when the test ends.
+/// A database of one test, shared by its nodes. It is left to the throw-away server when the test
+/// ends.
 #[derive(Clone)]
 pub struct Database {
     /// Its name.
@@ -68,6 +69,12 @@ impl Database {
     /// The superuser's address of it.
     pub fn url(&self) -> String {
         url(&self.name)
+    }
+
+    /// How many events its log has.
+    pub async fn events(&self) -> i64 {
+        let count = sqlx::query_scalar("select count(*) from events");
+        count.fetch_one(&mut self.superuser().await).await.unwrap()
     }
 
     /// Connections as the service has them.

@@ -36,15 +36,15 @@ impl std::fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
-    /// From a private key in PEM form.
+    /// From a private key: PKCS#8 in PEM form, or its 32 bytes as hex digits.
     ///
     /// # Errors
     /// If it is none, or of another kind.
-    pub fn from_pem(pem: &str) -> anyhow::Result<Self> {
-        // Variables of the environment often carry line ends as the two characters \n.
-        let pem = pem.replace("\\n", "\n");
-        let lines = pem.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-        let der = STANDARD.decode(lines.collect::<String>()).context("the key is not PEM")?;
+    pub fn from_text(text: &str) -> anyhow::Result<Self> {
+        let der = match from_hex(text.trim()) {
+            Some(secret) => pkcs8(&secret),
+            None => from_pem(text)?,
+        };
         let Ok(key) = SigningKey::from_pkcs8_der(&der) else {
             bail!("the key is not an Ed25519 private key in PKCS#8 form");
         };
@@ -71,9 +71,30 @@ impl KeyPair {
 
 /// A new private key in PEM form.
 fn generate_pem() -> String {
-    let secret: [u8; 32] = rand::random();
-    let der = [&PKCS8_PREFIX[..], &secret].concat();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der))
+    let der = STANDARD.encode(pkcs8(&rand::random()));
+    format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
+}
+
+fn pkcs8(secret: &[u8; 32]) -> Vec<u8> {
+    [&PKCS8_PREFIX[..], secret].concat()
+}
+
+fn from_pem(pem: &str) -> anyhow::Result<Vec<u8>> {
+    // Variables of the environment often carry line ends as the two characters \n.
+    let pem = pem.replace("\\n", "\n");
+    let lines = pem.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.collect::<String>()).context("the key is neither PEM nor 64 hex digits")
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut secret = [0; 32];
+    for (byte, digits) in secret.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(secret)
 }
 
 /// The keys of this club, the one that signs first: the given one, or else the newest that the
@@ -87,7 +108,7 @@ pub async fn load(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<KeyPair>> {
     if let Some(given) = given {
-        return Ok(vec![KeyPair::from_pem(given.reveal()).context("CLUB_SIGNING_KEY")?]);
+        return Ok(vec![KeyPair::from_text(given.reveal()).context("CLUB_SIGNING_KEY")?]);
     }
     let mut transaction = pool.begin().await?;
     // Of two nodes that start at once, one makes the key and the other finds it.
@@ -100,12 +121,12 @@ pub async fn load(
         let pem = generate_pem();
         let insert = "insert into identity.signing_keys (kid, private_pem, created_at)
                       values ($1, $2, $3)";
-        let kid = KeyPair::from_pem(&pem)?.kid;
+        let kid = KeyPair::from_text(&pem)?.kid;
         sqlx::query(insert).bind(kid).bind(&pem).bind(now).execute(&mut *transaction).await?;
         stored.push(pem);
     }
     transaction.commit().await?;
-    stored.iter().map(|pem| KeyPair::from_pem(pem)).collect()
+    stored.iter().map(|pem| KeyPair::from_text(pem)).collect()
 }
 
 #[cfg(test)]
@@ -115,8 +136,8 @@ mod tests {
     #[test]
     fn a_key_has_one_id_and_shows_only_its_public_half() {
         let pem = generate_pem();
-        let key = KeyPair::from_pem(&pem).unwrap();
-        let escaped = KeyPair::from_pem(&pem.replace('\n', "\\n")).unwrap();
+        let key = KeyPair::from_text(&pem).unwrap();
+        let escaped = KeyPair::from_text(&pem.replace('\n', "\\n")).unwrap();
         assert_eq!(key.kid, escaped.kid);
         assert_eq!(key.jwk()["kid"], key.kid);
         assert!(key.jwk().get("d").is_none());
@@ -124,8 +145,15 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        for bad in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "hello!"] {
-            assert!(KeyPair::from_pem(bad).is_err());
+        let hex = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        assert!(KeyPair::from_text(hex).is_ok());
+        for bad in [
+            "",
+            &hex[1..],
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+            "hello!",
+        ] {
+            assert!(KeyPair::from_text(bad).is_err());
         }
     }
 }

@@ -124,7 +124,7 @@ mod tests {
         -----END PRIVATE KEY-----\n";
 
     fn tokens(pem: &str) -> Tokens {
-        Tokens::new(vec![KeyPair::from_pem(pem).unwrap()])
+        Tokens::new(vec![KeyPair::from_text(pem).unwrap()])
     }
 
     #[test]

@@ -143,7 +143,7 @@ mod tests {
     fn told(error: ApiError) -> Vec<(String, String)> {
         let response = error.into_response();
         let problem = response.extensions().get::<std::sync::Arc<Problem>>().unwrap();
-        let errors = problem.body("r", "/")["errors"].take();
+        let errors = serde_json::to_value(problem.body("r", "/")).unwrap()["errors"].take();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let last = |error: &Value| text(error["loc"].as_array().unwrap().last().unwrap());
         errors.as_array().unwrap().iter().map(|e| (text(&e["type"]), last(e))).collect()

@@ -48,7 +48,10 @@ fn text(value: &Value, least: usize, most: usize) -> Result<&str, Wrong> {
     };
     let length = text.chars().count();
     if length < least {
-        return Err(Wrong::new("string_too_short", format!("expected at least {least} characters")));
+        return Err(Wrong::new(
+            "string_too_short",
+            format!("expected at least {least} characters"),
+        ));
     }
     if length > most {
         return Err(Wrong::new("string_too_long", format!("expected at most {most} characters")));

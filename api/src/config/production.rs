@@ -10,8 +10,8 @@ pub enum Unsafe {
     DefaultFingerprintKey,
     /// Nobody gave a signing key.
     #[error(
-        "CLUB_SIGNING_KEY is not set: set it to an Ed25519 private key in PEM form, such as \
-         'openssl genpkey -algorithm ed25519' prints"
+        "CLUB_SIGNING_KEY is not set: set it to what 'openssl rand -hex 32' or 'openssl genpkey \
+         -algorithm ed25519' prints, and keep it secret"
     )]
     NoSigningKey,
     /// The demo's invite code opens sign-up to everybody.

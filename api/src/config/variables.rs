@@ -95,11 +95,8 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Variables {
 
 /// A setting from the text of this variable.
 pub(super) fn parse<T: Setting>(name: &'static str, text: &str) -> Result<T, InvalidSetting> {
-    let unusable = InvalidSetting::Unusable {
-        name,
-        characters: text.chars().count(),
-        expected: T::EXPECTED,
-    };
+    let unusable =
+        InvalidSetting::Unusable { name, characters: text.chars().count(), expected: T::EXPECTED };
     T::from_text(text).ok_or(unusable)
 }
 

@@ -47,6 +47,10 @@ mod tests {
             let told = |m: &Migration| (m.version, m.description.clone(), m.checksum.clone());
             migrator.iter().map(told).collect()
         };
-        assert_eq!(told(&embedded), told(&in_folder), "list every file in api/src/database/migrations.rs");
+        assert_eq!(
+            told(&embedded),
+            told(&in_folder),
+            "list every file in api/src/database/migrations.rs"
+        );
     }
 }

@@ -10,7 +10,9 @@ use metrics::{Counter, Histogram, counter, histogram};
 /// Figures by route and method. Their handles are kept: looking one up by its labels at every
 /// request would cost more than many a handler.
 #[derive(Debug, Default)]
-pub struct Figures(RwLock<HashMap<String, Vec<(&'static str, Arc<OfRoute>)>>>);
+pub struct Figures(RwLock<HashMap<String, ByMethod>>);
+
+type ByMethod = Vec<(&'static str, Arc<OfRoute>)>;
 
 struct OfRoute {
     /// By class of status: 1xx to 5xx.

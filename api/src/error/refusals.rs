@@ -50,9 +50,7 @@ impl From<ShopRefusal> for ApiError {
 impl<R: Into<Self>> From<Failure<R>> for ApiError {
     fn from(failure: Failure<R>) -> Self {
         match failure {
-            Failure::Refused { refusal, place } => {
-                refusal.into().with("position", place.position)
-            }
+            Failure::Refused { refusal, place } => refusal.into().with("position", place.position),
             Failure::KeyReused => Self::new(
                 Reason::IdempotencyKeyReused,
                 "the idempotency key was already used for another request: take a new one",

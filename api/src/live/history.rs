@@ -90,10 +90,11 @@ async fn latest(
     .bind(to_sql(limit)?)
     .fetch_all(feed.pool())
     .await?;
-    let event = |(position, hash, kind, version, payload): (i64, Vec<u8>, String, String, String)| {
-        let position = from_sql(position)?;
-        let hash = stored::Hash::from_slice(&hash).ok_or(HistoryError::NotAHash(position))?;
-        Ok((Place { position, hash }, stored::decode(&kind, &version, &payload)?))
-    };
+    let event =
+        |(position, hash, kind, version, payload): (i64, Vec<u8>, String, String, String)| {
+            let position = from_sql(position)?;
+            let hash = stored::Hash::from_slice(&hash).ok_or(HistoryError::NotAHash(position))?;
+            Ok((Place { position, hash }, stored::decode(&kind, &version, &payload)?))
+        };
     rows.into_iter().map(event).collect()
 }

@@ -230,7 +230,7 @@ mod tests {
             sequence: position,
             event_type: event.event_type().into(),
             event_version: "1".into(),
-            payload: serde_json::to_string(&event).unwrap(),
+            payload: domain::encoding::encode(&event).unwrap(),
             metadata: "{}".into(),
         };
         Recorded { place: place(position), recorded_at: at(0), event }

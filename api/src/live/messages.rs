@@ -1,12 +1,12 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
 use axum::extract::ws::Utf8Bytes;
-use domain::account::AccountEvent;
-use domain::id::PlayerId;
-use domain::money::Wallet;
+use domain::account::{AccountEvent, FailureReason, VoidReason};
+use domain::id::{ChargeId, PlayerId, ProductId, ReceiptCode};
+use domain::money::{Quantity, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The channel of a player's own account.
 pub const ME: &str = "me";
@@ -89,25 +89,107 @@ struct Event<'a> {
     channel: &'static str,
     position: u64,
     cursor: &'a str,
-    data: Value,
+    data: Data,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data {
+    Balance(WalletData),
+    Purchase(PurchaseData),
+}
+
+/// A whole balance: clients replace what they show, they never add.
+#[derive(Debug, Serialize)]
+pub struct WalletData {
+    user_id: PlayerId,
+    gold: u64,
+    gold_paid: u64,
+    gold_free: u64,
+    vip_points: u64,
+    debt: u64,
+    /// What changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+}
+
+impl WalletData {
+    /// Of a player.
+    #[must_use]
+    pub fn of(user_id: PlayerId, wallet: &Wallet) -> Self {
+        let Wallet { paid, free, debt, vip_points } = *wallet;
+        let gold = wallet.gold();
+        Self { user_id, gold, gold_paid: paid, gold_free: free, vip_points, debt, kind: None }
+    }
+}
+
+/// Where a purchase stands.
+#[derive(Serialize)]
+struct PurchaseData {
+    receipt_code: ReceiptCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge_id: Option<ChargeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product_id: Option<ProductId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<Quantity>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<Reason>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reason {
+    Failure(FailureReason),
+    Void(VoidReason),
+}
+
+impl PurchaseData {
+    /// What an event says about a purchase, if it is about one.
+    fn of(event: &AccountEvent) -> Option<Self> {
+        let ended = |receipt_code, status, reason_code| Self {
+            receipt_code,
+            charge_id: None,
+            product_id: None,
+            quantity: None,
+            status,
+            reason_code,
+        };
+        Some(match event {
+            AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => Self {
+                charge_id: Some(*charge_id),
+                product_id: Some(offer.product_id),
+                quantity: Some(offer.quantity),
+                ..ended(*receipt_code, "pending", None)
+            },
+            AccountEvent::PurchaseCompleted { receipt_code, .. } => {
+                ended(*receipt_code, "completed", None)
+            }
+            AccountEvent::PurchaseFailed { receipt_code, reason, .. } => {
+                ended(*receipt_code, "failed", Some(Reason::Failure(*reason)))
+            }
+            AccountEvent::PurchaseVoided { receipt_code, reason, .. } => {
+                ended(*receipt_code, "voided", Some(Reason::Void(*reason)))
+            }
+            AccountEvent::AccountOpened { .. }
+            | AccountEvent::SignUpBonusGranted { .. }
+            | AccountEvent::GoldGranted { .. }
+            | AccountEvent::VipPointsGranted { .. }
+            | AccountEvent::GoldSpent { .. } => return None,
+        })
+    }
 }
 
 /// The messages about an account's event. `before` is a place in front of the event: the cursor of
 /// every message but the last, or a client that resumes between two of them would miss the second.
 #[must_use]
-pub fn about(
-    player: PlayerId,
-    place: &Place,
-    before: &Cursor,
-    event: &AccountEvent,
-) -> Vec<Frame> {
-    let purchase = purchase(event).map(|data| ("purchase_update", data));
+pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEvent) -> Vec<Frame> {
+    let purchase = PurchaseData::of(event).map(|data| ("purchase_update", Data::Purchase(data)));
     let balance = event.wallet_after().map(|wallet| {
-        let mut data = wallet_data(player, &wallet);
-        if let (Some(entry), Value::Object(members)) = (event.ledger_entry(), &mut data) {
-            members.insert("kind".to_owned(), entry.kind.into());
-        }
-        ("balance_update", data)
+        let kind = event.ledger_entry().map(|entry| entry.kind);
+        let data = WalletData { kind, ..WalletData::of(player, &wallet) };
+        ("balance_update", Data::Balance(data))
     });
     let told: Vec<_> = purchase.into_iter().chain(balance).collect();
     let last = told.len().saturating_sub(1);
@@ -120,78 +202,58 @@ pub fn about(
     told.into_iter().enumerate().map(frame).collect()
 }
 
-/// A whole balance: clients replace what they show, they never add.
-#[must_use]
-pub fn wallet_data(player: PlayerId, wallet: &Wallet) -> Value {
-    json!({
-        "user_id": player.0,
-        "gold": wallet.gold(),
-        "gold_paid": wallet.paid,
-        "gold_free": wallet.free,
-        "vip_points": wallet.vip_points,
-        "debt": wallet.debt,
-    })
-}
-
-fn purchase(event: &AccountEvent) -> Option<Value> {
-    let ended = |code, status| json!({ "receipt_code": code, "status": status });
-    Some(match event {
-        AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => json!({
-            "receipt_code": receipt_code,
-            "charge_id": charge_id,
-            "product_id": offer.product_id,
-            "quantity": offer.quantity,
-            "status": "pending",
-        }),
-        AccountEvent::PurchaseCompleted { receipt_code, .. } => ended(receipt_code, "completed"),
-        AccountEvent::PurchaseFailed { receipt_code, reason, .. } => {
-            let mut data = ended(receipt_code, "failed");
-            data["reason_code"] = json!(reason);
-            data
-        }
-        AccountEvent::PurchaseVoided { receipt_code, reason, .. } => {
-            let mut data = ended(receipt_code, "voided");
-            data["reason_code"] = json!(reason);
-            data
-        }
-        AccountEvent::AccountOpened { .. }
-        | AccountEvent::SignUpBonusGranted { .. }
-        | AccountEvent::GoldGranted { .. }
-        | AccountEvent::VipPointsGranted { .. }
-        | AccountEvent::GoldSpent { .. } => return None,
-    })
+/// What is said about a feed or a channel, not about an event.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said<'a> {
+    Hello {
+        head: u64,
+        session: &'a str,
+    },
+    Subscribed {
+        channel: &'static str,
+        recovered: bool,
+        position: u64,
+        cursor: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<WalletData>,
+    },
+    Mark {
+        channel: &'static str,
+        position: u64,
+        cursor: String,
+    },
+    Error {
+        channel: &'a str,
+        code: &'a str,
+        detail: &'a str,
+    },
 }
 
 /// The first message: where the log is, and what this feed is called in logs.
 #[must_use]
 pub fn hello(head: u64, session: &str) -> Utf8Bytes {
-    text(&json!({ "type": "hello", "head": head, "session": session }))
+    text(&Said::Hello { head, session })
 }
 
-/// A channel is open: everything after this place follows.
+/// A channel is open: everything after this cursor follows.
 #[must_use]
-pub fn subscribed(recovered: bool, position: u64, cursor: &Cursor, state: Option<Value>) -> Utf8Bytes {
-    let mut message = json!({
-        "type": "subscribed", "channel": ME, "recovered": recovered,
-        "position": position, "cursor": cursor.to_string(),
-    });
-    if let Some(state) = state {
-        message["state"] = state;
-    }
-    text(&message)
+pub fn subscribed(recovered: bool, cursor: &Cursor, state: Option<WalletData>) -> Utf8Bytes {
+    let (position, cursor) = (cursor.position, cursor.to_string());
+    text(&Said::Subscribed { channel: ME, recovered, position, cursor, state })
 }
 
-/// Nothing has happened on the channel up to here.
+/// Nothing more has happened on the channel up to here.
 #[must_use]
 pub fn mark(place: &Place) -> Utf8Bytes {
     let (position, cursor) = (place.position, place.cursor().to_string());
-    text(&json!({ "type": "mark", "channel": ME, "position": position, "cursor": cursor }))
+    text(&Said::Mark { channel: ME, position, cursor })
 }
 
 /// Something that cannot be done; the feed stays open.
 #[must_use]
-pub fn error(code: &str, detail: &str) -> Utf8Bytes {
-    text(&json!({ "type": "error", "code": code, "detail": detail }))
+pub fn error(channel: &str, code: &str, detail: &str) -> Utf8Bytes {
+    text(&Said::Error { channel, code, detail })
 }
 
 /// The answer to a ping.
@@ -213,8 +275,6 @@ fn text(message: &impl Serialize) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
-    use domain::account::FailureReason;
-    use domain::id::ReceiptCode;
     use domain::money::{GoldParts, Movement};
     use domain::stored::Hash;
     use domain::testing::at;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::history;
 use super::hub::Registration;
-use super::messages::{self, Close, Frame, FromClient, ME};
+use super::messages::{self, Close, Frame, FromClient, ME, WalletData};
 use crate::app::App;
 
 /// How long one message may take to leave.
@@ -40,18 +40,13 @@ impl From<Close> for Ending {
     }
 }
 
-/// Serves one connection until it ends.
-pub async fn serve(mut socket: WebSocket, app: App, ticket: String) {
+/// Serves one connection until it ends. `player` is whose ticket it came with, if it was valid.
+pub async fn serve(mut socket: WebSocket, app: App, player: Option<PlayerId>) {
     let _attending = app.hub.attend();
     let restarts = app.hub.restarts();
-    let redeemed = app.tickets.redeem(&ticket, app.commands.clock.now()).await;
-    let ending = match redeemed {
-        Ok(Some(player)) => Session::new(&mut socket, &app, player, restarts).run().await,
-        Ok(None) => Close::Unauthenticated.into(),
-        Err(error) => {
-            tracing::error!(%error, "a ticket cannot be looked up");
-            Ending::Failed
-        }
+    let ending = match player {
+        Some(player) => Session::new(&mut socket, &app, player, restarts).run().await,
+        None => Close::Unauthenticated.into(),
     };
     let close = match ending {
         Ending::Closed(close) => close,
@@ -150,8 +145,8 @@ impl<'a> Session<'a> {
             FromClient::Subscribe { channel, since } if channel == ME => {
                 self.subscribe(since).await
             }
-            FromClient::Subscribe { .. } => {
-                self.send(messages::error("UNKNOWN_CHANNEL", "unknown channel")).await
+            FromClient::Subscribe { channel, .. } => {
+                self.send(messages::error(&channel, "UNKNOWN_CHANNEL", "unknown channel")).await
             }
         }
     }
@@ -184,7 +179,7 @@ impl<'a> Session<'a> {
         missed: Vec<Frame>,
     ) -> Result<(), Ending> {
         let position = registration.from.position.max(cursor.position);
-        self.send(messages::subscribed(true, cursor.position, &cursor, None)).await?;
+        self.send(messages::subscribed(true, &cursor, None)).await?;
         for frame in missed {
             self.send(frame.text).await?;
         }
@@ -200,8 +195,8 @@ impl<'a> Session<'a> {
         }
         let wallet = self.app.commands.wallet(self.player).await;
         let (wallet, place) = wallet.map_err(|_| Ending::Failed)?;
-        let state = messages::wallet_data(self.player, &wallet.unwrap_or_default());
-        let message = messages::subscribed(false, place.position, &place.cursor(), Some(state));
+        let state = WalletData::of(self.player, &wallet.unwrap_or_default());
+        let message = messages::subscribed(false, &place.cursor(), Some(state));
         self.send(message).await?;
         self.channel = Some(Channel { registration, position: place.position });
         Ok(())

@@ -57,7 +57,8 @@ pub struct Follower {
 
 impl From<FollowerStatus> for Follower {
     fn from(status: FollowerStatus) -> Self {
-        let FollowerStatus { name, generation, position, lag_events, lag_ms, state, error } = status;
+        let FollowerStatus { name, generation, position, lag_events, lag_ms, state, error } =
+            status;
         Self { name, position, lag_events, lag_ms, state, generation, error }
     }
 }

@@ -60,7 +60,9 @@ pub async fn sync(
         let detail = "this page's origin is not in CLUB_ALLOWED_ORIGINS";
         return Err(ApiError::new(Reason::OriginRefused, detail));
     }
-    Ok(small(upgrade).on_upgrade(move |socket| live::serve(socket, app, ticket)))
+    // A bad ticket is told by a close code: browsers do not show the status of an upgrade.
+    let player = app.tickets.redeem(&ticket, app.commands.clock.now()).await?;
+    Ok(small(upgrade).on_upgrade(move |socket| live::serve(socket, app, player)))
 }
 
 /// The connection check: greets, and says again what it hears.

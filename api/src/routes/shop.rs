@@ -63,8 +63,7 @@ pub async fn buy(
     let wish = BuyWish::parse(fields)?;
     let quantity = wish.quantity;
     let told = |error: ApiError| {
-        let error = error.of_purchase().with("user_id", player.id().0);
-        error.with("quantity", u8::from(quantity))
+        error.of_purchase().with("user_id", player.id().0).with("quantity", u8::from(quantity))
     };
     buy_as(&app, player, asked, wish).await.map_err(told)
 }

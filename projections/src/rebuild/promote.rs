@@ -40,8 +40,7 @@ pub(super) async fn hold_live(
 }
 
 /// Makes a generation the live one, at the position of the one before or later, so that no reader
-/// goes back in time; then drops all but these two, or all but the new one if the one before shows
-/// another history.
+/// goes back in time; then drops all but these two.
 pub(super) async fn promote(
     link: &mut Link,
     building: &mut Generation,
@@ -54,7 +53,6 @@ pub(super) async fn promote(
             Err(error) => return Err(error),
             Ok(before) => {
                 building.checkpoint = candidate.checkpoint;
-                let before = worth_keeping(link, before).await?;
                 return drop_all_but(link, building.checkpoint.generation, before).await;
             }
         }
@@ -62,21 +60,12 @@ pub(super) async fn promote(
     Err(RebuildError::Busy)
 }
 
-/// The number of the generation that was live before, if one could go back to it.
-async fn worth_keeping(
-    link: &mut Link,
-    before: Option<Checkpoint>,
-) -> Result<Option<i32>, RebuildError> {
-    let Some(Checkpoint { generation, place, .. }) = before else { return Ok(None) };
-    let is_in_log = feed::hash_at(link, place.position).await? == Some(place.hash);
-    Ok(is_in_log.then_some(generation))
-}
-
-/// Answers which generation was live before.
+/// Answers which generation was live before and is worth keeping: one whose place has gone from
+/// the log is nothing to go back to.
 async fn try_promote(
     link: &mut Link,
     candidate: &mut Generation,
-) -> Result<Option<Checkpoint>, RebuildError> {
+) -> Result<Option<i32>, RebuildError> {
     let mut transaction = link.begin().await?;
     let live = hold_live(&mut transaction).await?;
     let until = live.map_or(0, |live| live.place.position);
@@ -92,8 +81,15 @@ async fn try_promote(
             .execute(&mut *transaction)
             .await?;
     }
+    let before = match live {
+        Some(Checkpoint { place, generation, .. }) => {
+            let hash = feed::hash_at(&mut transaction, place.position).await?;
+            (hash == Some(place.hash)).then_some(generation)
+        }
+        None => None,
+    };
     transaction.commit().await?;
-    Ok(live)
+    Ok(before)
 }
 
 /// Points the names that readers use at this generation. A reader in the middle of a query is

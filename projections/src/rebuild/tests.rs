@@ -192,6 +192,9 @@ async fn another_version_and_a_place_that_has_gone_are_built_anew() {
     let rebuilt = built(&pool).await;
     assert!(matches!(rebuilt.comparison, Comparison::NotCompared { .. }), "{rebuilt:?}");
     assert_eq!(rebuilt.position, writer.head.position);
+    let kept: Vec<i32> =
+        sqlx::query_scalar("select generation from read.followers").fetch_all(&pool).await.unwrap();
+    assert_eq!(kept, [rebuilt.generation], "what has lost its place is nothing to go back to");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,4 +215,67 @@ async fn a_million_events() {
         let seconds = started.elapsed().as_secs_f64();
         println!("{rebuilt:?}\n{:.0} events/s", rebuilt.position as f64 / seconds);
     }
+}
+
+/// How fast pages are taken, and what they cost the database: tables that follow.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: run it in release"]
+async fn pages_of_a_big_log() {
+    for page_events in [100, 500, 5_000] {
+        let pool = big_database(100_000, 1_000).await;
+        let mut connection = crate::lease::Link::open(&pool).await.unwrap();
+        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        pool.execute("update read.followers set state = 'retired'").await.ok();
+        pool.execute("delete from read.followers").await.unwrap();
+        let tables = "select tablename::text from pg_tables where schemaname = 'read'
+                         and tablename <> 'followers'";
+        for table in sqlx::query_scalar::<_, String>(tables).fetch_all(&pool).await.unwrap() {
+            pool.execute(format!("drop table read.{table} cascade").as_str()).await.unwrap();
+        }
+        built(&pool).await;
+        let place = feed::genesis(&mut connection).await.unwrap();
+        for model in read_models::all() {
+            let table = read_models::table(&*model, 1);
+            pool.execute(format!("truncate {table}").as_str()).await.unwrap();
+        }
+        sqlx::query("update read.followers set position = 0, hash = $1")
+            .bind(&place.hash.0[..])
+            .execute(&pool)
+            .await
+            .unwrap();
+        let live = checkpoint::live(&mut connection, read_models::NAME).await.unwrap().unwrap();
+        let mut generation = Generation::new(live, "live");
+        let (backend_before, own_before) = (cpu_ticks(backend), cpu_ticks(std::process::id()));
+        let started = Instant::now();
+        let mut reading = Duration::ZERO;
+        loop {
+            let reading_since = Instant::now();
+            let after = generation.checkpoint.place;
+            let page = feed::page(&mut connection, &after, page_events).await.unwrap();
+            reading += reading_since.elapsed();
+            let Some(last) = page.last() else { break };
+            for recorded in &page {
+                generation.fold(&Entry::read(recorded).unwrap());
+            }
+            generation.commit(&mut connection, &last.place).await.unwrap();
+        }
+        let seconds = (started.elapsed() - reading).as_secs_f64();
+        println!(
+            "pages of {page_events}: {:.0} events/s; us of CPU an event, reading included: \
+             database {:.1}, own {:.1}",
+            100_000.0 / seconds,
+            (cpu_ticks(backend) - backend_before) as f64 * 10_000.0 / 100_000.0,
+            (cpu_ticks(std::process::id()) - own_before) as f64 * 10_000.0 / 100_000.0
+        );
+    }
+}
+
+/// User and system time of a process, in hundredths of a second.
+fn cpu_ticks(process: impl std::fmt::Display) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use domain::account::{AccountEvent, Direction, LedgerEntry};
+use domain::account::{Account, AccountEvent, Direction, LedgerEntry};
+use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{PlayerId, ReceiptCode};
-use domain::money::{Gold, Wallet};
-use domain::stored::Recorded;
+use domain::money::{Gold, GoldParts, Wallet};
+use domain::stored::{self, Recorded};
 
 use super::picture::{Pictures, Picturing};
 use super::{Check, Findings, Rows, VerifyError};
@@ -20,12 +21,19 @@ use crate::scan::EventReader;
 pub(super) struct Meaning {
     reader: Option<EventReader>,
     last: u64,
-    streams: HashMap<String, HashMap<Box<str>, u64>>,
-    wallets: HashMap<PlayerId, Wallet>,
+    players: HashMap<PlayerId, Player>,
+    other_streams: HashMap<(String, String), u64>,
     purchases: HashMap<ReceiptCode, Purchase>,
     counter_accounts: Sum,
     pictures: Option<Picturing>,
     findings: Findings,
+}
+
+/// A player's account, found once for both checks.
+#[derive(Default)]
+struct Player {
+    sequence: u64,
+    wallet: Wallet,
 }
 
 struct Purchase {
@@ -59,11 +67,9 @@ impl Meaning {
 
     /// The read models as the log tells them, what was found, and how many streams there are.
     pub(super) fn end(mut self) -> (Option<Pictures>, Findings, u64) {
-        let wallets = self.wallets.values().fold(Sum::default(), |sum, wallet| {
-            sum.plus(Sum::signed(
-                Direction::Credit,
-                domain::money::GoldParts { paid: wallet.paid, free: wallet.free },
-            ))
+        let wallets = self.players.values().fold(Sum::default(), |sum, Player { wallet, .. }| {
+            let held = GoldParts { paid: wallet.paid, free: wallet.free };
+            sum.plus(Sum::signed(Direction::Credit, held))
         });
         let rest = wallets.plus(self.counter_accounts);
         if rest != Sum::default() {
@@ -73,7 +79,7 @@ impl Meaning {
             );
             self.findings.add(self.last, Check::Books, message);
         }
-        let streams = self.streams.values().map(|family| family.len() as u64).sum();
+        let streams = (self.players.len() + self.other_streams.len()) as u64;
         (self.pictures.map(Picturing::finish), self.findings, streams)
     }
 
@@ -103,27 +109,25 @@ impl Meaning {
 
     fn sequence(&mut self, recorded: &Recorded) {
         let event = &recorded.event;
-        let family = event.aggregate_type.as_ref();
-        if !self.streams.contains_key(family) {
-            self.streams.insert(family.to_owned(), HashMap::new());
-        }
-        let Some(streams) = self.streams.get_mut(family) else { return };
-        let before = match streams.get_mut(&*event.aggregate_id) {
-            Some(last) => std::mem::replace(last, event.sequence),
-            None => streams.insert((*event.aggregate_id).into(), event.sequence).unwrap_or(0),
+        let (family, id) = (event.aggregate_type.as_ref(), event.aggregate_id.as_ref());
+        let last = match stored::decode_id(id) {
+            Ok(player) if family == Account::TYPE => {
+                &mut self.players.entry(player).or_default().sequence
+            }
+            _ => self.other_streams.entry((family.to_owned(), id.to_owned())).or_default(),
         };
+        let before = std::mem::replace(last, event.sequence);
         if event.sequence != before + 1 {
-            let message = format!(
-                "the stream {family} {} goes from {before} to {}",
-                event.aggregate_id, event.sequence
-            );
+            let message =
+                format!("the stream {family} {id} goes from {before} to {}", event.sequence);
             self.findings.add(self.last, Check::Sequence, message);
         }
     }
 
     fn balance(&mut self, player: PlayerId, event: &AccountEvent, ledger: Option<&LedgerEntry>) {
         let Some(carried) = event.wallet_after() else { return };
-        let before = self.wallets.insert(player, carried).unwrap_or_default();
+        let wallet = &mut self.players.entry(player).or_default().wallet;
+        let before = std::mem::replace(wallet, carried);
         if let Some(entry) = ledger {
             let moved = Sum::signed(entry.direction, entry.movement.gold);
             self.counter_accounts = self.counter_accounts.plus(moved.negated());

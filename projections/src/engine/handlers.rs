@@ -1,0 +1,96 @@
+//! Reactions and sinks as the engine moves them: other people's handlers, with a place.
+
+use domain::stored::Place;
+
+use super::{Follow, Outcome};
+use crate::checkpoint::{self, Checkpoint};
+use crate::feed::{self, Feed, Page};
+use crate::follower::{FollowerError, FollowerHandle, Reaction, Resume, Sink};
+use crate::lease::Link;
+
+/// A reaction's place is kept in `read.followers`, as generation 1.
+pub(super) struct Reacting<R> {
+    reaction: R,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl<R> Reacting<R> {
+    pub(super) fn new(reaction: R) -> Self {
+        Self { reaction, checkpoint: None }
+    }
+}
+
+impl<R: Reaction> Follow for Reacting<R> {
+    const NAME: &'static str = R::NAME;
+    const LEASED: bool = true;
+
+    fn open<'a>(&'a mut self, link: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
+        Box::pin(async move {
+            let checkpoint = match checkpoint::live(link, R::NAME).await? {
+                Some(checkpoint) => checkpoint,
+                None => {
+                    let place = feed::genesis(link).await?;
+                    let first = Checkpoint { generation: 1, version: 1, place };
+                    checkpoint::insert(link, R::NAME, &first, "live").await?;
+                    first
+                }
+            };
+            self.checkpoint = Some(checkpoint);
+            Ok(checkpoint.place)
+        })
+    }
+
+    fn take<'a>(&'a mut self, link: &'a mut Link, page: &'a Page) -> Outcome<'a, ()> {
+        Box::pin(async move {
+            let (Some(at), Some(end)) = (self.checkpoint, page.end()) else { return Ok(()) };
+            for events in page.slices() {
+                self.reaction.handle(events).await?;
+            }
+            if !checkpoint::advance(link, R::NAME, "live", &at, &end).await? {
+                return Err(FollowerError::Superseded);
+            }
+            self.checkpoint = Some(Checkpoint { place: end, ..at });
+            Ok(())
+        })
+    }
+
+    fn idle(&mut self) -> Outcome<'_, ()> {
+        Box::pin(self.reaction.idle())
+    }
+}
+
+/// A sink says itself where it stands.
+pub(super) struct Sinking<S> {
+    sink: S,
+    feed: Feed,
+}
+
+impl<S> Sinking<S> {
+    pub(super) fn new(sink: S, feed: Feed) -> Self {
+        Self { sink, feed }
+    }
+}
+
+impl<S: Sink> Follow for Sinking<S> {
+    const NAME: &'static str = S::NAME;
+    const LEASED: bool = S::LEASED;
+
+    fn open<'a>(&'a mut self, _: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
+        Box::pin(async move {
+            Ok(match self.sink.resume().await? {
+                Resume::After(place) => place,
+                Resume::Genesis => self.feed.genesis().await?,
+                Resume::Head => self.feed.head().await?,
+            })
+        })
+    }
+
+    fn take<'a>(&'a mut self, _: &'a mut Link, page: &'a Page) -> Outcome<'a, ()> {
+        Box::pin(async move {
+            for events in page.slices() {
+                self.sink.handle(events).await?;
+            }
+            Ok(())
+        })
+    }
+}
