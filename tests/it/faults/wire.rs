@@ -56,7 +56,7 @@ impl Wire {
     pub fn url(&self) -> String {
         let url = self.database.url();
         let (user, _) = url.split_once('@').unwrap();
-        format!("{user}@127.0.0.1:{}/{}", self.port, self.database.name)
+        format!("{user}@127.0.0.1:{}/{}?sslmode=disable", self.port, self.database.name)
     }
 
     /// Silences the connections of this application that there are; later ones work.
@@ -78,13 +78,16 @@ where
     // The first thing that a client says is its name, among other things.
     let mut hello = [0; 1_024];
     let Ok(length) = near.read(&mut hello).await else { return };
-    let hello = String::from_utf8_lossy(&hello[..length]).into_owned();
-    if far.write_all(hello.as_bytes()).await.is_err() {
+    let hello = &hello[..length];
+    if far.write_all(hello).await.is_err() {
         return;
     }
     muted.mark_unchanged();
     let silence = async {
-        let meant = |name: &String| hello.contains(&format!("\0{name}\0"));
+        let meant = |name: &str| {
+            let name = format!("\0{name}\0").into_bytes();
+            hello.windows(name.len()).any(|part| part == name)
+        };
         while muted.changed().await.is_ok() {
             if meant(&muted.borrow_and_update()) {
                 return;

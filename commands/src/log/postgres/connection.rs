@@ -47,22 +47,22 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self, LogError> {
-        let (client, connection) =
-            config.connect(tokio_postgres::NoTls).await.map_err(|error| failed(&error))?;
+        let opened = tokio::time::timeout(CALL_TIMEOUT, Self::prepared(config)).await;
+        let silent = |_| LogError::Lost("a new connection does not answer in time".to_owned());
+        opened.map_err(silent)?.map_err(|error| failed(&error))
+    }
+
+    async fn prepared(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the appender's connection has ended");
             }
         });
-        let prepare = async {
-            client.batch_execute(SESSION).await?;
-            let append = client.prepare(APPEND).await?;
-            let tail = client.prepare(TAIL).await?;
-            let backend = client.query_one("select pg_backend_pid()", &[]).await?.get(0);
-            Ok((append, tail, backend))
-        };
-        let prepared: Result<_, tokio_postgres::Error> = prepare.await;
-        let (append, tail, backend) = prepared.map_err(|error| failed(&error))?;
+        client.batch_execute(SESSION).await?;
+        let append = client.prepare(APPEND).await?;
+        let tail = client.prepare(TAIL).await?;
+        let backend = client.query_one("select pg_backend_pid()", &[]).await?.get(0);
         Ok(Self { client, append, tail, backend, broken: false.into() })
     }
 
