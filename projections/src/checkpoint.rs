@@ -49,27 +49,38 @@ pub async fn stored_followers(pool: &PgPool) -> Result<Vec<StoredFollower>, Foll
                       f.position = 0 or exists
                         (select 1 from events e where e.position = f.position and e.hash = f.hash),
                       coalesce((select max(position) from events), 0),
-                      (select recorded_at from events e where e.position = f.position + 1)
+                      (select (extract(epoch from now() - e.recorded_at) * 1000)::bigint
+                         from events e where e.position = f.position + 1)
                  from read.followers f order by f.name, f.generation";
-    type Row = (String, i32, i32, String, i64, DateTime<Utc>, bool, i64, Option<DateTime<Utc>>);
+    type Row = (String, i32, i32, String, i64, DateTime<Utc>, bool, i64, Option<i64>);
     let rows: Vec<Row> = sqlx::query_as(sql).fetch_all(pool).await?;
-    let now = Utc::now();
     rows.into_iter()
-        .map(|(name, generation, version, state, position, updated_at, is_in_log, head, next)| {
-            let position = from_sql(position)?;
-            let lag_ms = next.map_or(0, |next| (now - next).num_milliseconds());
-            Ok(StoredFollower {
+        .map(
+            |(
                 name,
                 generation,
                 version,
                 state,
                 position,
-                is_in_log,
-                lag_events: from_sql(head)?.saturating_sub(position),
-                lag_ms: u64::try_from(lag_ms).unwrap_or(0),
                 updated_at,
-            })
-        })
+                is_in_log,
+                head,
+                waited_ms,
+            )| {
+                let position = from_sql(position)?;
+                Ok(StoredFollower {
+                    name,
+                    generation,
+                    version,
+                    state,
+                    position,
+                    is_in_log,
+                    lag_events: from_sql(head)?.saturating_sub(position),
+                    lag_ms: u64::try_from(waited_ms.unwrap_or(0)).unwrap_or(0),
+                    updated_at,
+                })
+            },
+        )
         .collect()
 }
 

@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use domain::stored::Place;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -158,22 +157,21 @@ impl Followers {
     /// For each position: events behind it, and how many milliseconds the first has waited.
     async fn lags(&self, positions: &[u64]) -> Result<Vec<(u64, u64)>, FollowerError> {
         let stored: Vec<i64> = positions.iter().map(|p| to_sql(*p)).collect::<Result<_, _>>()?;
-        let rows: Vec<(i64, Option<chrono::DateTime<Utc>>)> = sqlx::query_as(
+        let rows: Vec<(i64, Option<i64>)> = sqlx::query_as(
             "select coalesce((select position from events order by position desc limit 1), 0),
-                    (select recorded_at from events e where e.position = at.position + 1)
+                    (select (extract(epoch from now() - e.recorded_at) * 1000)::bigint
+                       from events e where e.position = at.position + 1)
                from unnest($1::bigint[]) with ordinality at (position, n) order by n",
         )
         .bind(stored)
         .fetch_all(self.feed.pool())
         .await?;
-        let now = Utc::now();
         positions
             .iter()
             .zip(rows)
-            .map(|(position, (head, next))| {
-                let waited = next.map_or(0, |next| (now - next).num_milliseconds());
+            .map(|(position, (head, waited_ms))| {
                 let events = from_sql(head)?.saturating_sub(*position);
-                Ok((events, u64::try_from(waited).unwrap_or(0)))
+                Ok((events, u64::try_from(waited_ms.unwrap_or(0)).unwrap_or(0)))
             })
             .collect()
     }

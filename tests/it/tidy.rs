@@ -99,7 +99,7 @@ fn files_are_short() {
 }
 
 /// Lines before a file's own tests.
-const LONGEST_FILE: usize = 500;
+const LONGEST_FILE: usize = 600;
 
 /// What stands here is read by strangers, on machines of their own.
 #[test]
