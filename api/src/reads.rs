@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::id::PlayerId;
+use projections::follower::FollowerState;
 use projections::read_models::ReadError;
 
 use crate::app::App;
@@ -16,12 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// names, or else the last one that the caller, if known, was told on this node.
 ///
 /// # Errors
-/// If that takes too long.
+/// If that takes too long, or if the read models show a history that is not the log's any more.
 pub async fn caught_up(
     app: &App,
     caller: Option<PlayerId>,
     min: MinPosition,
 ) -> Result<(), ApiError> {
+    if app.read_models.state() == FollowerState::PlaceGone {
+        let detail = "the read models show what is no longer in the log: they have to be rebuilt";
+        return Err(ApiError::new(Reason::ReadModelBehind, detail));
+    }
     let told = || caller.map(|caller| app.positions.of(caller));
     let position = min.0.or_else(told).unwrap_or(0);
     if app.read_models.wait_for(position, PATIENCE).await {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
@@ -152,6 +152,20 @@ fn is_traceparent(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.len() == lengths.len()
         && parts.iter().zip(lengths).all(|(part, length)| part.len() == length && hex(part))
+}
+
+/// The variable part of an address, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        let not_text = |_| ApiError::new(Reason::BadRequest, "the address is not UTF-8");
+        segment.map(|Path(text)| Self(text)).map_err(not_text)
+    }
 }
 
 /// The position that the caller has to see, if the request names one.

@@ -128,7 +128,7 @@ impl Keys {
             .filter(|uuid| uuid.get_version_num() == 7)
             .and_then(|uuid| uuid.get_timestamp())
             .and_then(|time| DateTime::from_timestamp(time.to_unix().0.try_into().ok()?, 0));
-        made.is_some_and(|made| made > self.complete_since + CLOCK_SKEW && made < now + CLOCK_SKEW)
+        made.is_some_and(|made| made > self.complete_since && made < now + CLOCK_SKEW)
     }
 }
 
@@ -169,6 +169,7 @@ mod tests {
             keys.enter(&key, hash, at(now))
         };
         assert!(matches!(standing(&time_ordered(500), 500), Standing::New));
+        assert!(matches!(standing(&time_ordered(1), 2), Standing::New));
         assert!(matches!(standing(&time_ordered(-60), 500), Standing::MaybeOld));
         assert!(matches!(standing(&time_ordered(9_000), 500), Standing::MaybeOld));
         assert!(matches!(standing(&uuid::Uuid::new_v4().to_string(), 500), Standing::MaybeOld));

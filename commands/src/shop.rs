@@ -78,7 +78,7 @@ pub enum PurchaseOutcome {
 }
 
 impl Commands {
-    /// Buys: requests, charges, and completes or fails. Once requested it goes on by itself, also if
+    /// Buys: requests, charges, and completes or fails. Once asked for it goes on by itself, also if
     /// the caller leaves; what a crash leaves over is finished by the checkout reaction.
     ///
     /// # Errors
@@ -88,8 +88,19 @@ impl Commands {
         caller: &Caller,
         buy: Buy,
     ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
+        // A task of its own, all of it: whoever hangs up between request and charge would leave a
+        // purchase that nobody finishes.
+        let through = self.clone().buy_through(caller.clone(), buy);
+        tokio::spawn(through).await.unwrap_or(Err(Failure::Unavailable))
+    }
+
+    async fn buy_through(
+        self,
+        caller: Caller,
+        buy: Buy,
+    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
         let fingerprint = self.fingerprints.fingerprint("buy", &buy);
-        let request = Request::new(caller, Some(buy.player)).keyed(fingerprint);
+        let request = Request::new(&caller, Some(buy.player)).keyed(fingerprint);
         let codes = self.codes.next().await?;
         let at = self.clock.now();
         let (player, product, quantity) = (buy.player, buy.product, buy.quantity);
@@ -109,15 +120,12 @@ impl Commands {
         let requested = self.bus.execute(request, decide).await?;
         let answer = requested.answer_at(|recorded, event| under_way(player, recorded, event))?;
         let Answer { body: purchase, position, replayed } = answer;
-        let commands = self.clone();
-        let checkout = commands.check_out(caller.without_key(), purchase, buy.card, replayed);
-        // A task of its own, so that a client that hangs up cancels nothing.
-        let ended = tokio::spawn(checkout).await.unwrap_or(Err(Failure::Unavailable))?;
+        let ended = self.check_out(caller.without_key(), purchase, buy.card, replayed).await?;
         Ok(Answer { position: ended.position.max(position), replayed, body: ended.body })
     }
 
     async fn check_out(
-        self,
+        &self,
         caller: Caller,
         purchase: UnderWay,
         card: CardToken,

@@ -9,6 +9,7 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use commands::clock::Clock;
 use commands::codes::Codes;
 use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
-use commands::log::memory::{Faults, MemoryDatabase};
+use commands::log::memory::{Faults, MemoryDatabase, Planted};
 use commands::payments::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
 use commands::{Commands, Failure};
 use domain::account::{Account, AccountEvent};
@@ -133,8 +134,8 @@ fn plan(dice: &mut StdRng) -> Vec<Ask> {
         .collect()
 }
 
-/// Runs one history and checks it.
-async fn run(seed: u64) {
+/// Runs one history, maybe on a log with a defect, and checks it.
+async fn run(seed: u64, planted: Option<Planted>) {
     let mut dice = StdRng::seed_from_u64(seed);
     let database = MemoryDatabase::default();
     let faults = Faults {
@@ -142,6 +143,7 @@ async fn run(seed: u64) {
         lost_after: dice.random_range(0..120),
         late: dice.random_range(0..120),
         slow: dice.random_range(0..500),
+        planted,
     };
     let nodes = [node(&database, faults, seed ^ 1).await, node(&database, faults, seed ^ 2).await];
     for player in 1..=ACCOUNTS {
@@ -160,7 +162,11 @@ async fn run(seed: u64) {
     let mut told: HashMap<String, Vec<Told>> = HashMap::new();
     while !calls.is_empty() {
         let wave = calls.split_off(calls.len().saturating_sub(dice.random_range(1..30)));
-        let answers = join_all(wave.iter().map(|(node, call)| ask(&nodes[*node], call))).await;
+        let calls = wave.iter().map(|(node, call)| {
+            let pause = Duration::from_millis(dice.random_range(0..6));
+            tokio::time::sleep(pause).then(|()| ask(&nodes[*node], call))
+        });
+        let answers = join_all(calls.collect::<Vec<_>>()).await;
         for ((_, call), answer) in wave.into_iter().zip(answers) {
             told.entry(call.name).or_default().push(answer);
         }
@@ -226,6 +232,16 @@ fn check_answers(database: &MemoryDatabase, asks: &[Ask], told: &HashMap<String,
     }
 }
 
+/// Whether the history of a seed holds.
+fn holds(seed: u64, planted: Option<Planted>) -> std::thread::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(seed, planted))))
+}
+
 #[test]
 fn whatever_is_lost_late_or_repeated_each_command_happens_once() {
     let seeds = match std::env::var("SEED") {
@@ -233,15 +249,19 @@ fn whatever_is_lost_late_or_repeated_each_command_happens_once() {
         Err(_) => 1..=1_500,
     };
     for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let history = std::panic::AssertUnwindSafe(|| runtime.block_on(run(seed)));
-        if let Err(panic) = std::panic::catch_unwind(history) {
+        if let Err(panic) = holds(seed, None) {
             eprintln!("the history of SEED={seed} fails");
             std::panic::resume_unwind(panic);
         }
+    }
+}
+
+/// What this simulation promises is worth as much as what it would find.
+#[test]
+fn a_log_with_a_defect_is_found_out() {
+    for planted in [Planted::NoFence, Planted::NoExpectedHead] {
+        let found = (1..=1_500).find(|seed| holds(*seed, Some(planted)).is_err());
+        println!("{planted:?} is found by seed {found:?}");
+        assert!(found.is_some(), "{planted:?} is not found");
     }
 }

@@ -152,8 +152,10 @@ pub(crate) async fn hash_at(
     if position == 0 {
         return Ok(Some(genesis(connection).await?.hash));
     }
+    // A client's cursor may name any position: one that the log cannot hold is not in it.
+    let Ok(stored) = to_sql(position) else { return Ok(None) };
     let hash: Option<Vec<u8>> = sqlx::query_scalar("select hash from events where position = $1")
-        .bind(to_sql(position)?)
+        .bind(stored)
         .fetch_optional(connection)
         .await?;
     hash.map(|hash| Hash::from_slice(&hash).ok_or(FeedError::NotAHash(position))).transpose()

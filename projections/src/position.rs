@@ -13,6 +13,13 @@ pub fn to_sql(number: u64) -> Result<i64, OutOfRange> {
     i64::try_from(number).map_err(|_| OutOfRange(number.into()))
 }
 
+/// For a `bigint` parameter that everything asked for is below: without a bound, or with one above
+/// `i64::MAX`, everything is.
+#[must_use]
+pub fn bound_to_sql(bound: Option<u64>) -> i64 {
+    bound.and_then(|bound| i64::try_from(bound).ok()).unwrap_or(i64::MAX)
+}
+
 /// From a `bigint` column.
 ///
 /// # Errors

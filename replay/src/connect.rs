@@ -9,10 +9,13 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// Written by `ops/postgres start`.
 const URL_FILE: &str = ".local/postgres/url";
+/// Whose the read models are, whatever the login is called: the service has to go on with them.
+const SERVICE_ROLE: &str = "club_service";
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Connects to the database at `url`, or to the local one that is found from here upwards.
-pub async fn connect(url: Option<&str>) -> anyhow::Result<PgPool> {
+/// Connects to the database at `url`, or to the local one that is found from here upwards; in order
+/// to write, as the service.
+pub async fn connect(url: Option<&str>, to_write: bool) -> anyhow::Result<PgPool> {
     let (url, from) = match url {
         Some(url) => (url.to_owned(), "--database-url or DATABASE_URL".to_owned()),
         None => {
@@ -22,9 +25,12 @@ pub async fn connect(url: Option<&str>) -> anyhow::Result<PgPool> {
             (url.trim().to_owned(), file.display().to_string())
         }
     };
-    let options: PgConnectOptions = url.parse().with_context(|| {
+    let mut options: PgConnectOptions = url.parse().with_context(|| {
         format!("{from} is not a PostgreSQL address; it looks like postgres://user@host/database")
     })?;
+    if to_write {
+        options = options.options([("role", SERVICE_ROLE)]);
+    }
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE);
     pool.connect_with(options.application_name("replay")).await.with_context(|| {
         format!("the database of {from} cannot be reached; start it, or name another one")

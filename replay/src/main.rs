@@ -82,7 +82,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
-    let pool: PgPool = connect::connect(arguments.database_url.as_deref()).await?;
+    let to_write = matches!(arguments.command, Command::Rebuild(_));
+    let pool: PgPool = connect::connect(arguments.database_url.as_deref(), to_write).await?;
     let show = progress::Show::new(arguments.progress);
     match arguments.command {
         Command::Verify(arguments) => verify::run(&pool, &arguments, show).await,

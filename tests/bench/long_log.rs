@@ -45,6 +45,8 @@ pub enum Audit {
 /// What `replay … --format json` says that matters here. The time is taken outside.
 #[derive(Debug, Deserialize)]
 struct AuditReport {
+    /// A rebuild calls them folded.
+    #[serde(alias = "folded")]
     events: u64,
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::{Instant, timeout};
 
 use crate::database::{self, Database};
@@ -49,7 +49,7 @@ pub fn program(name: &str, url: &str) -> Command {
         .env("ENVIRONMENT", "test")
         .env("CLUB_LISTEN", "127.0.0.1:0")
         .env("CLUB_CHECKOUT_GRACE_MS", "1000")
-        .env("RUST_LOG", "warn")
+        .env("RUST_LOG", "warn,access=error")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
@@ -80,6 +80,7 @@ pub struct App {
     /// For requests by hand.
     pub http: reqwest::Client,
     process: Child,
+    said: Arc<Mutex<String>>,
 }
 
 /// An answer, read whole.
@@ -103,9 +104,19 @@ impl App {
 
     /// Another node, or the same again, on a database; with settings.
     pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
-        let mut command = program("club", &database.url());
-        command.arg("serve").envs(settings.iter().copied()).stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        let url = database.url();
+        let app = Self::launch(database, &url, settings).await;
+        app.ready().await;
+        app
+    }
+
+    /// The same, without waiting until it is ready; it finds its database at `url`.
+    pub async fn launch(database: Database, url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = program("club", url);
+        command.arg("serve").envs(settings.iter().copied());
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -118,9 +129,7 @@ impl App {
         let url = timeout(START, listening).await.expect("club serve listens in time");
         // Keep the pipe open and empty for as long as it runs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let app = Self { database, url, http: reqwest::Client::new(), process };
-        app.ready().await;
-        app
+        Self { database, url, http: reqwest::Client::new(), process, said }
     }
 
     /// Waits until `/ready` says so.
@@ -167,6 +176,12 @@ impl App {
         Answer::read(request.send().await.unwrap()).await
     }
 
+    /// `GET` that has to see a position.
+    pub async fn get_at(&self, path: &str, token: &str, position: u64) -> Answer {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(token);
+        Answer::read(request.header("X-Min-Position", position).send().await.unwrap()).await
+    }
+
     /// An access token of the demo's player.
     pub async fn player(&self) -> String {
         self.sign_in("/api/auth/login", PLAYER).await
@@ -204,9 +219,23 @@ impl App {
         timeout(START, self.process.wait()).await.expect("it ends when asked to").unwrap()
     }
 
+    /// What it has written to its log.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         timeout(START, self.process.wait()).await.expect("it ends by itself").unwrap()
+    }
+}
+
+/// Passes a process's log on, and keeps it.
+async fn listen(log: ChildStderr, said: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(log).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        eprintln!("{line}");
+        said.lock().unwrap().extend([&line, "\n"]);
     }
 }
 

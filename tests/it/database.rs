@@ -8,7 +8,9 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
-/// A database of one test. It is left to the throw-away server when the test ends.
+/// A database of one test, shared by its nodes. It is left to the throw-away server when the test
+/// ends.
+#[derive(Clone)]
 pub struct Database {
     /// Its name.
     pub name: String,
@@ -51,20 +53,28 @@ impl Database {
             let keep = format!("alter database {template} rename to {template}_done");
             server.execute(&*keep).await.unwrap();
         }
-        let fresh = [
-            format!("drop database if exists {name} with (force)"),
-            format!("create database {name} template {template}_done"),
-        ];
-        for statement in &fresh {
-            server.execute(&**statement).await.unwrap();
-        }
+        copy(&mut server, &name, &format!("{template}_done")).await;
         server.execute("select pg_advisory_unlock(7001)").await.unwrap();
+        Self { name }
+    }
+
+    /// A copy of it as it is now. Nobody may be connected to it.
+    pub async fn copied(&self) -> Self {
+        let name = format!("{}_copy", self.name);
+        let mut server = PgConnection::connect(&url("postgres")).await.unwrap();
+        copy(&mut server, &name, &self.name).await;
         Self { name }
     }
 
     /// The superuser's address of it.
     pub fn url(&self) -> String {
         url(&self.name)
+    }
+
+    /// How many events its log has.
+    pub async fn events(&self) -> i64 {
+        let count = sqlx::query_scalar("select count(*) from events");
+        count.fetch_one(&mut self.superuser().await).await.unwrap()
     }
 
     /// Connections as the service has them.
@@ -78,6 +88,16 @@ impl Database {
     /// A connection that may do everything.
     pub async fn superuser(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
+    }
+}
+
+async fn copy(server: &mut PgConnection, name: &str, template: &str) {
+    let fresh = [
+        format!("drop database if exists {name} with (force)"),
+        format!("create database {name} template {template}"),
+    ];
+    for statement in &fresh {
+        server.execute(&**statement).await.unwrap();
     }
 }
 

@@ -11,5 +11,8 @@ mod database;
 mod faults;
 mod log;
 mod node;
+mod openapi;
 mod routes;
+mod socket;
 mod tidy;
+mod unauthorized;

@@ -1,3 +1,10 @@
 //! Every address from outside, in the shape of the URL tree.
 
+mod admin;
+mod auth;
 mod health;
+mod idempotency;
+mod index;
+mod realtime;
+mod shop;
+mod users;

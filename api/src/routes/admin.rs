@@ -1,12 +1,13 @@
 //! What the staff does.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commands::accounts::{Grant, Granted};
+use commands::catalog::RevisedTerms;
 use domain::id::{PlayerId, ProductId};
 use domain::money::{Cents, Currency, Gold, Percent};
-use domain::product::{Product, Rank, Terms};
+use domain::product::{Rank, Terms};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +19,7 @@ use crate::auth::sign_in::rfc3339;
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
 use crate::error::{ApiError, Reason};
-use crate::request::Asked;
+use crate::request::{Asked, Segment};
 
 /// A wish to give: gold or vip points, one of the two.
 #[derive(Debug, ToSchema)]
@@ -91,7 +92,7 @@ pub struct GrantDone {
 pub async fn grant(
     State(app): State<App>,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -254,7 +255,7 @@ impl ProductView {
 pub async fn revise_product(
     State(app): State<App>,
     admin: Admin,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -264,12 +265,9 @@ pub async fn revise_product(
     let product: ProductId = id.parse().map_err(|_| not_found())?;
     let caller = asked.caller(admin.actor());
     let revised = app.commands.revise_product(&caller, product, wish.into_terms()).await?;
-    app.positions.acknowledge(admin.0.player, revised.place.position);
-    let view = |state: &Product| {
-        state.terms().map(|(version, terms)| ProductView::of(product, version, terms))
-    };
-    let (view, _) = app.commands.bus.look::<Product, _>(product, view).await?;
-    let position = revised.place.position;
-    let answer = ProductDone { success: true, product: view.ok_or_else(not_found)?, position };
+    app.positions.acknowledge(admin.0.player, revised.position);
+    let RevisedTerms { version, terms } = &revised.body;
+    let product = ProductView::of(product, *version, terms);
+    let answer = ProductDone { success: true, product, position: revised.position };
     Ok(replayable(Json(answer).into_response(), revised.replayed))
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::Path;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
@@ -13,6 +12,7 @@ use utoipa_swagger_ui::Config;
 
 use super::Document;
 use crate::error::{ApiError, FieldError, Reason};
+use crate::request::Segment;
 
 /// A request that was not done, as RFC 9457 writes it. Describes what [`crate::error`] renders.
 #[derive(Serialize, ToSchema)]
@@ -87,7 +87,7 @@ pub async fn page() -> Result<Response, ApiError> {
 }
 
 /// What the page is made of.
-pub async fn file(Path(name): Path<String>) -> Result<Response, ApiError> {
+pub async fn file(Segment(name): Segment) -> Result<Response, ApiError> {
     let (bytes, kind) = asset(&name)?;
     Ok(([(header::CONTENT_TYPE, kind)], bytes.into_owned()).into_response())
 }

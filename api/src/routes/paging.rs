@@ -2,7 +2,8 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Reason};
@@ -30,6 +31,14 @@ pub fn page_length(limit: Option<u32>) -> u32 {
 pub fn next_cursor<T>(rows: &[T], length: u32, position: impl Fn(&T) -> u64) -> Option<String> {
     let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= length);
     rows.last().filter(|_| is_full).map(|last| position(last).to_string())
+}
+
+/// A text in a query that is compared with names: it has no control characters, above all no NUL,
+/// which PostgreSQL would choke on.
+pub fn word<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let is_plain = text.as_deref().is_none_or(|text| !text.contains(char::is_control));
+    is_plain.then_some(text).ok_or_else(|| D::Error::custom("control characters in a text"))
 }
 
 /// A query that cannot be read.

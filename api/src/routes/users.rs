@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::docs::Problem;
-use super::paging::{Page, next_cursor, page_length, query};
+use super::paging::{Page, next_cursor, page_length, query, word};
 use crate::app::App;
 use crate::auth::Player;
 use crate::auth::sign_in::rfc3339;
@@ -76,6 +76,7 @@ pub struct StatementQuery {
     /// The `next_cursor` of the page before.
     cursor: Option<u64>,
     /// One kind of movement only, such as `purchase` or `spend`.
+    #[serde(default, deserialize_with = "word")]
     kind: Option<String>,
     /// Lines on the page: 50, at most 200.
     limit: Option<u32>,

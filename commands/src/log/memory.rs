@@ -27,6 +27,17 @@ pub struct Faults {
     pub late: u32,
     /// The answer takes a while.
     pub slow: u32,
+    /// A defect built in on purpose, to show that a simulation sees it.
+    pub planted: Option<Planted>,
+}
+
+/// Defects that the log must not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// What was sent before the fence is carried out behind it.
+    NoFence,
+    /// An append on a head that is not the log's is written all the same.
+    NoExpectedHead,
 }
 
 /// The one log that nodes share.
@@ -78,9 +89,9 @@ impl MemoryDatabase {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, batch: &Batch) -> Result<Appended, LogError> {
+    fn write(&self, batch: &Batch, planted: Option<Planted>) -> Result<Appended, LogError> {
         let mut tables = self.tables();
-        if tables.head() != batch.expected {
+        if tables.head() != batch.expected && planted != Some(Planted::NoExpectedHead) {
             return Ok(Appended::Missed);
         }
         let name =
@@ -97,6 +108,13 @@ impl MemoryDatabase {
         drop(tables);
         self.grown.notify_waiters();
         Ok(Appended::Committed)
+    }
+
+    fn write_late(&self, late: &Mutex<Vec<Arc<Batch>>>) {
+        for batch in late.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // Nobody waits for this answer any more.
+            let _ = self.write(&batch, None);
+        }
     }
 
     fn tail(&self, position: u64, limit: usize) -> Tail {
@@ -134,30 +152,29 @@ impl MemoryLog {
 
     async fn write(&self, batch: Arc<Batch>) -> Result<Appended, LogError> {
         let lost = || Err(LogError::Lost("a fault was ordered".to_owned()));
-        let Faults { lost_before, lost_after, late, slow } = self.faults;
+        let Faults { lost_before, lost_after, late, slow, .. } = self.faults;
         let roll = self.roll();
         if roll < lost_before {
             return lost();
         }
         if roll < lost_before + late {
             self.late().push(batch);
+            // Whoever waits for an answer that does not come gives up after a while.
+            tokio::time::sleep(Duration::from_millis(3)).await;
             return lost();
         }
         if self.roll() < slow {
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
         let _lock = self.database.lock.lock().await;
-        let written = self.database.write(&batch);
+        let written = self.database.write(&batch, self.faults.planted);
         if roll < lost_before + late + lost_after { lost() } else { written }
     }
 
     /// Carries out what was sent long ago, as a server process does whose client has gone.
     async fn carry_out_late(&self) {
         let _lock = self.database.lock.lock().await;
-        for batch in self.late().drain(..) {
-            // Nobody waits for this answer any more.
-            let _ = self.database.write(&batch);
-        }
+        self.database.write_late(&self.late);
     }
 }
 
@@ -182,15 +199,17 @@ impl Log for MemoryLog {
                 self.carry_out_late().await;
             }
             // The fence: from here on nothing sent before can happen.
-            self.late().clear();
+            if self.faults.planted != Some(Planted::NoFence) {
+                self.late().clear();
+            }
             let lock = self.database.lock.clone().lock_owned().await;
             let lose = match self.roll() {
                 roll if roll < self.faults.lost_before => Some(false),
                 roll if roll < self.faults.lost_before + self.faults.lost_after => Some(true),
                 _ => None,
             };
-            Ok(Box::new(LockedMemory { database: self.database.clone(), lose, _lock: lock })
-                as Box<dyn LockedLog>)
+            let (database, late) = (self.database.clone(), self.late.clone());
+            Ok(Box::new(LockedMemory { database, late, lose, _lock: lock }) as Box<dyn LockedLog>)
         }
         .boxed()
     }
@@ -257,9 +276,17 @@ impl Log for MemoryLog {
 
 struct LockedMemory {
     database: MemoryDatabase,
+    late: Arc<Mutex<Vec<Arc<Batch>>>>,
     /// Whether the commit's answer is lost, and if so, whether after carrying it out.
     lose: Option<bool>,
     _lock: OwnedMutexGuard<()>,
+}
+
+impl Drop for LockedMemory {
+    /// Whoever has been waiting for the lock gets it: behind a fence, nobody of this node.
+    fn drop(&mut self) {
+        self.database.write_late(&self.late);
+    }
 }
 
 impl LockedLog for LockedMemory {
@@ -274,7 +301,7 @@ impl LockedLog for LockedMemory {
             if self.lose == Some(false) {
                 return lost();
             }
-            match self.database.write(&batch)? {
+            match self.database.write(&batch, None)? {
                 Appended::Missed => Err(LogError::Lost("the head moved under the lock".to_owned())),
                 Appended::Committed if self.lose == Some(true) => lost(),
                 Appended::Committed => Ok(()),

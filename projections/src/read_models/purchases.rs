@@ -16,7 +16,7 @@ use super::balances::amount;
 use super::{At, Entry, ReadError, ReadModel, number, read_at};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
-use crate::position::to_sql;
+use crate::position::bound_to_sql;
 
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "purchases";
@@ -95,7 +95,7 @@ pub async fn page(
 ) -> Result<At<Vec<Purchase>>, ReadError> {
     let rows = "select * from read.purchases where player_id = $1 and requested_position < $2
                  order by player_id desc, requested_position desc limit $3";
-    let before = before.map_or(Ok(i64::MAX), to_sql)?;
+    let before = bound_to_sql(before);
     read_at(pool, rows, |query| query.bind(player.0).bind(before).bind(i64::from(limit)), purchase)
         .await
 }

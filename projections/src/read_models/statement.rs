@@ -13,7 +13,7 @@ use super::books::Sum;
 use super::{At, Entry, ReadError, ReadModel, number, read_at};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
-use crate::position::to_sql;
+use crate::position::bound_to_sql;
 
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "statement";
@@ -81,7 +81,7 @@ pub async fn page(
     let rows = "select * from read.statement
                  where player_id = $1 and position < $2 and ($3::text is null or kind = $3)
                  order by player_id desc, position desc limit $4";
-    let before = before.map_or(Ok(i64::MAX), to_sql)?;
+    let before = bound_to_sql(before);
     read_at(
         pool,
         rows,

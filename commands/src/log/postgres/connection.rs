@@ -47,22 +47,22 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self, LogError> {
-        let (client, connection) =
-            config.connect(tokio_postgres::NoTls).await.map_err(|error| failed(&error))?;
+        let opened = tokio::time::timeout(CALL_TIMEOUT, Self::prepared(config)).await;
+        let silent = |_| LogError::Lost("a new connection does not answer in time".to_owned());
+        opened.map_err(silent)?.map_err(|error| failed(&error))
+    }
+
+    async fn prepared(config: &tokio_postgres::Config) -> Result<Self, tokio_postgres::Error> {
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the appender's connection has ended");
             }
         });
-        let prepare = async {
-            client.batch_execute(SESSION).await?;
-            let append = client.prepare(APPEND).await?;
-            let tail = client.prepare(TAIL).await?;
-            let backend = client.query_one("select pg_backend_pid()", &[]).await?.get(0);
-            Ok((append, tail, backend))
-        };
-        let prepared: Result<_, tokio_postgres::Error> = prepare.await;
-        let (append, tail, backend) = prepared.map_err(|error| failed(&error))?;
+        client.batch_execute(SESSION).await?;
+        let append = client.prepare(APPEND).await?;
+        let tail = client.prepare(TAIL).await?;
+        let backend = client.query_one("select pg_backend_pid()", &[]).await?.get(0);
         Ok(Self { client, append, tail, backend, broken: false.into() })
     }
 
@@ -79,9 +79,13 @@ impl Connection {
     pub(super) async fn fence(&self, backend: i32) -> Result<(), LogError> {
         let gone = self
             .call(async {
+                // The old process belongs to the login, whom the service's role may not end.
+                self.client.batch_execute("reset role").await?;
                 let end = "select pg_terminate_backend(pid, 3000) from pg_stat_activity \
                            where pid = $1 and application_name = 'club appender' and pid <> pg_backend_pid()";
-                self.client.query(end, &[&backend]).await
+                let gone = self.client.query(end, &[&backend]).await?;
+                self.client.batch_execute("set role club_service").await?;
+                Ok(gone)
             })
             .await?;
         match gone.first().map(|row| row.get::<_, bool>(0)) {

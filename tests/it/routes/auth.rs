@@ -1,0 +1,4 @@
+//! `/api/auth`.
+
+mod sign_in;
+mod sign_up;

@@ -1,0 +1,134 @@
+//! `/api/auth/login`, `/api/auth/admin/login`, `/api/auth/me`, `/api/auth/refresh` and the keys
+//! behind the tokens.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::app::{ADMIN, Answer, App, PLAYER, PLAYER_ID};
+
+fn names(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+async fn login(app: &App, path: &str, site_id: &str, password: &str) -> Answer {
+    app.post(path, None, json!({"site_id": site_id, "password": password})).await
+}
+
+#[tokio::test]
+async fn signing_in_answers_with_exactly_these_names_and_moves_no_gold() {
+    let app = App::start().await;
+    let before = app.database.events().await;
+    let answer = login(&app, "/api/auth/login", PLAYER.0, PLAYER.1).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let expected =
+        ["access_token", "token_type", "expires_in", "refresh_token", "is_admin", "user"];
+    assert_eq!(names(&answer.body), BTreeSet::from(expected));
+    assert_eq!(answer.body["token_type"], "bearer");
+    assert_eq!(
+        (&answer.body["expires_in"], &answer.body["is_admin"]),
+        (&json!(900), &json!(false))
+    );
+    let user = &answer.body["user"];
+    let expected = [
+        "id",
+        "site_id",
+        "nickname",
+        "rank",
+        "is_active",
+        "is_admin",
+        "gold",
+        "vip_points",
+        "level",
+        "xp",
+        "created_at",
+    ];
+    assert_eq!(names(user), BTreeSet::from(expected));
+    assert_eq!((&user["id"], &user["gold"]), (&json!(PLAYER_ID), &json!(1000)));
+
+    let token = answer.body["access_token"].as_str().unwrap();
+    let me = app.get("/api/auth/me", Some(token)).await;
+    assert_eq!(&me.body, user, "me is the user of the sign-in");
+    assert_eq!(app.database.events().await, before, "signing in writes nothing");
+
+    let jwks = app.get("/.well-known/jwks.json", None).await;
+    let key = &jwks.body["keys"][0];
+    assert_eq!((&key["kty"], &key["crv"]), (&json!("OKP"), &json!("Ed25519")));
+    assert!(key["d"].is_null(), "the private half stays at home");
+    let head = head_of(token);
+    assert_eq!((&head["kid"], &head["alg"]), (&key["kid"], &json!("EdDSA")));
+}
+
+/// The first part of a token, which says how it was signed.
+fn head_of(token: &str) -> Value {
+    let head = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    serde_json::from_slice(&head).unwrap()
+}
+
+#[tokio::test]
+async fn a_nickname_opens_in_any_case_a_wrong_password_never_and_staff_have_their_own_door() {
+    let app = App::start().await;
+    let newcomer = json!({
+        "site_id": "casey", "nickname": "CaseY", "phone_number": "01099990003",
+        "password": "pass phrase", "invite_code": "5858",
+    });
+    assert_eq!(app.post("/api/auth/signup", None, newcomer).await.status, 201);
+    for name in ["casey", "CaseY", "CASEY", "cAsEy"] {
+        let answer = login(&app, "/api/auth/login", name, "pass phrase").await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text);
+        assert_eq!(answer.body["user"]["id"], 25, "{name}");
+    }
+    for (name, password) in
+        [("casey", "Pass phrase"), ("casey", "pass phrase "), ("nobody", "1234"), ("' or 1=1", "x")]
+    {
+        let answer = login(&app, "/api/auth/login", name, password).await;
+        answer.is_problem(401, "INVALID_CREDENTIALS");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    }
+    let unknown = login(&app, "/api/auth/login", "nobody", "1234").await;
+    let wrong = login(&app, "/api/auth/login", "casey", "1234").await;
+    assert_eq!(unknown.body["detail"], wrong.body["detail"], "who exists is not told");
+
+    let staff = "/api/auth/admin/login";
+    login(&app, staff, PLAYER.0, PLAYER.1).await.is_problem(403, "FORBIDDEN");
+    login(&app, staff, ADMIN.0, "wrong").await.is_problem(401, "INVALID_CREDENTIALS");
+    let admin = login(&app, staff, ADMIN.0, ADMIN.1).await;
+    assert_eq!((admin.status.as_u16(), &admin.body["is_admin"]), (200, &json!(true)));
+    assert!(admin.body["access_token"].as_str().unwrap().starts_with("eyJ"));
+}
+
+async fn refresh(app: &App, token: &str) -> Answer {
+    app.post("/api/auth/refresh", None, json!({"refresh_token": token})).await
+}
+
+fn refresh_token(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.body["refresh_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_a_second_use_ends_its_whole_family() {
+    let app = App::start().await;
+    let signed_in = login(&app, "/api/auth/login", PLAYER.0, PLAYER.1).await;
+    let other_family = refresh_token(&login(&app, "/api/auth/login", PLAYER.0, PLAYER.1).await);
+    let first = refresh_token(&signed_in);
+    let refreshed = refresh(&app, &first).await;
+    let second = refresh_token(&refreshed);
+    assert_ne!(first, second);
+    assert_eq!(names(&refreshed.body), names(&signed_in.body), "the answer is that of a login");
+    let token = refreshed.body["access_token"].as_str();
+    assert_eq!(app.get("/api/auth/me", token).await.body["id"], PLAYER_ID);
+
+    refresh(&app, &first).await.is_problem(401, "INVALID_REFRESH_TOKEN");
+    refresh(&app, &second).await.is_problem(401, "INVALID_REFRESH_TOKEN");
+    refresh_token(&refresh(&app, &other_family).await);
+    refresh(&app, "never given out").await.is_problem(401, "INVALID_REFRESH_TOKEN");
+
+    // Of two that race with one token, one wins.
+    let token = refresh_token(&login(&app, "/api/auth/login", PLAYER.0, PLAYER.1).await);
+    let racing = futures::future::join_all((0..8).map(|_| refresh(&app, &token))).await;
+    let won = racing.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(won, 1);
+}

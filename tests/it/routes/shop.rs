@@ -1,0 +1,5 @@
+//! `/api/shop`.
+
+mod buy;
+mod catalog;
+mod hostile;
