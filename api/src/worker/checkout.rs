@@ -18,6 +18,9 @@ use tokio::task::AbortHandle;
 /// How often it looks for purchases that were left, and stores its place.
 const ROUND: Duration = Duration::from_millis(250);
 
+/// How long it rests when its place could not be stored.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
 /// See the module.
 pub(super) struct CheckoutSink {
     commands: Commands,
@@ -86,7 +89,10 @@ async fn rounds(checkout: Arc<Mutex<Checkout>>, pool: PgPool, mut stored: Place)
         }
         match store_place(&pool, &place).await {
             Ok(()) => stored = place,
-            Err(error) => tracing::warn!(%error, "the place of the checkout cannot be stored"),
+            Err(error) => {
+                tracing::warn!(%error, "the place of the checkout cannot be stored");
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
         }
     }
 }
