@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::database::{self, Database};
@@ -81,6 +82,7 @@ pub struct App {
     pub http: reqwest::Client,
     process: Child,
     said: Arc<Mutex<String>>,
+    listening: JoinHandle<()>,
 }
 
 /// An answer, read whole.
@@ -116,7 +118,7 @@ impl App {
         command.arg("serve").envs(settings.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
+        let listening = tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -129,7 +131,7 @@ impl App {
         let url = timeout(START, listening).await.expect("club serve listens in time");
         // Keep the pipe open and empty for as long as it runs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { database, url, http: reqwest::Client::new(), process, said }
+        Self { database, url, http: reqwest::Client::new(), process, said, listening }
     }
 
     /// Waits until `/ready` says so.
@@ -226,7 +228,10 @@ impl App {
 
     /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
-        timeout(START, self.process.wait()).await.expect("it ends by itself").unwrap()
+        let status = timeout(START, self.process.wait()).await.expect("it ends by itself").unwrap();
+        // What it said last comes before the end of its log.
+        timeout(START, &mut self.listening).await.expect("its log ends").unwrap();
+        status
     }
 }
 
