@@ -26,6 +26,9 @@ pub struct Buy {
     pub player: PlayerId,
     /// What.
     pub product: ProductId,
+    /// The catalogue name it was asked for by, if it was: the product must bear it when it is sold,
+    /// whatever a read model said.
+    pub sku: Option<String>,
     /// How many.
     pub quantity: Quantity,
     /// How the player pays, as the player named it.
@@ -104,9 +107,13 @@ impl Commands {
         let codes = self.codes.next().await?;
         let at = self.clock.now();
         let (player, product, quantity) = (buy.player, buy.product, buy.quantity);
-        let payment_method = buy.payment_method;
+        let (sku, payment_method) = (buy.sku, buy.payment_method);
         let decide = move |world: &mut World<'_>| {
             let offer = world.read::<Product>(product)?.offer(product, quantity, at);
+            let is_asked_for = |offer: &Offer| sku.as_ref().is_none_or(|sku| *sku == offer.sku);
+            let offer = offer.and_then(|offer| {
+                if is_asked_for(&offer) { Ok(offer) } else { Err(ProductRefusal::NotFound) }
+            });
             let command = AccountCommand::RequestPurchase {
                 at,
                 receipt_code: codes.receipt_code,

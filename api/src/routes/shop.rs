@@ -89,10 +89,11 @@ async fn buy_as(
         return Err(wrong_currency());
     }
     let asked = asked.with_key(wish.idempotency_key.as_deref())?;
-    let product = number_of(app, wish.product_id).await?;
+    let (product, sku) = named(app, wish.product_id).await?;
     let buy = Buy {
         player: player.id(),
         product,
+        sku,
         quantity: wish.quantity,
         payment_method: wish.payment_method,
         card: CardToken::new(wish.card_token),
@@ -103,15 +104,15 @@ async fn buy_as(
     answers::to_purchase(player.id(), language, bought)
 }
 
-/// The number of a product, however the client has named it.
-async fn number_of(app: &App, name: ProductName) -> Result<ProductId, ApiError> {
+/// The number of a product, however the client has named it, and the name if it was one.
+async fn named(app: &App, name: ProductName) -> Result<(ProductId, Option<String>), ApiError> {
     let sku = match name {
-        ProductName::Id(id) => return Ok(id),
+        ProductName::Id(id) => return Ok((id, None)),
         ProductName::Sku(sku) => sku,
     };
     let found = catalog::by_sku(&app.pool, &sku).await?.rows;
     let not_found = || ApiError::new(Reason::NotFound, "there is no such product on sale");
-    found.map(|product| ProductId(product.id)).ok_or_else(not_found)
+    found.map(|product| (ProductId(product.id), Some(sku))).ok_or_else(not_found)
 }
 
 fn wrong_currency() -> ApiError {
