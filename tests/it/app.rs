@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::database::{self, Database};
@@ -81,6 +82,7 @@ pub struct App {
     pub http: reqwest::Client,
     process: Child,
     said: Arc<Mutex<String>>,
+    hearing: JoinHandle<()>,
 }
 
 /// An answer, read whole.
@@ -116,7 +118,7 @@ impl App {
         command.arg("serve").envs(settings.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
+        let hearing = tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -129,7 +131,7 @@ impl App {
         let url = timeout(START, listening).await.expect("club serve listens in time");
         // Keep the pipe open and empty for as long as it runs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { database, url, http: reqwest::Client::new(), process, said }
+        Self { database, url, http: reqwest::Client::new(), process, said, hearing }
     }
 
     /// Waits until `/ready` says so.
@@ -224,9 +226,14 @@ impl App {
         self.said.lock().unwrap().clone()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and all it said has been heard.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
-        timeout(START, self.process.wait()).await.expect("it ends by itself").unwrap()
+        let end = async {
+            let status = self.process.wait().await.unwrap();
+            (&mut self.hearing).await.unwrap();
+            status
+        };
+        timeout(START, end).await.expect("it ends by itself")
     }
 }
 

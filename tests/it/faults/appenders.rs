@@ -125,8 +125,9 @@ async fn two_nodes_under_fire_do_each_command_once() {
     }
     let stop = Arc::new(AtomicBool::new(false));
     let followers = nodes.clone().map(|commands| tokio::spawn(follow(commands)));
-    let stopped = stop.clone();
-    let subscriber = tokio::spawn(subscribe(database.service_pool(1).await, stopped));
+    // Writers finish what they are at: a subscriber has seen all only when they are done.
+    let all_written = Arc::new(AtomicBool::new(false));
+    let subscriber = tokio::spawn(subscribe(database.service_pool(1).await, all_written.clone()));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(writer, nodes.clone(), stop.clone())))
         .collect();
@@ -145,6 +146,7 @@ async fn two_nodes_under_fire_do_each_command_once() {
         timeout(LONGEST_WAIT, commands.bus.close()).await.expect("closing ends");
     }
     drop(nodes);
+    all_written.store(true, Ordering::Relaxed);
 
     let events = entries(&database).await;
     log::check(&database, &events).await;
