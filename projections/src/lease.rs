@@ -18,6 +18,13 @@ const SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = off;
     set synchronous_commit = off; set idle_in_transaction_session_timeout = '30s';
     set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3";
 
+/// A node that is stopped or cut off does nothing on its connection, and must not keep the lease for
+/// as long as its machine keeps the connection open. A follower looks every quarter of a second.
+const LEASED: &str = "set idle_session_timeout = '5s';
+    set idle_in_transaction_session_timeout = '5s'";
+/// For as long as the lease is held while the work is done on other connections.
+const AT_WORK_ELSEWHERE: &str = "set idle_session_timeout = 0";
+
 /// A follower's own connection, which may hold its lease.
 #[derive(Debug)]
 pub(crate) struct Link(PgConnection);
@@ -30,12 +37,23 @@ impl Link {
         Ok(Self(connection))
     }
 
-    /// Takes the lease of this name unless another connection holds it.
+    /// Takes the lease of this name unless another connection holds it. It is lost by doing nothing.
     pub(crate) async fn try_lease(&mut self, name: &str) -> Result<bool, FollowerError> {
+        run(&mut self.0, LEASED).await?;
         Ok(sqlx::query_scalar("select pg_try_advisory_lock(hashtextextended('club ' || $1, 0))")
             .bind(name)
             .fetch_one(&mut self.0)
             .await?)
+    }
+
+    /// Keeps the lease while the work is done on other connections.
+    pub(crate) async fn work_elsewhere(&mut self) -> Result<(), FollowerError> {
+        Ok(run(&mut self.0, AT_WORK_ELSEWHERE).await?)
+    }
+
+    /// From here on the lease is lost again by doing nothing.
+    pub(crate) async fn work_here(&mut self) -> Result<(), FollowerError> {
+        Ok(run(&mut self.0, LEASED).await?)
     }
 
     /// Waits for the lease of this name.

@@ -36,7 +36,9 @@ impl Tables {
         }
         handle.is_now(FollowerState::Building);
         let tell = |Progress { done, total }| tracing::debug!(done, total, "building read models");
+        link.work_elsewhere().await?;
         let built = rebuild(&self.pool, IfDifferent::Promote, tell).await;
+        link.work_here().await?;
         let built = built.map_err(|error| FollowerError::Rebuild(error.to_string()))?;
         let (generation, position) = (built.generation, built.position);
         tracing::info!(generation, position, "built a generation of the read models");

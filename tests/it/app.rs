@@ -82,7 +82,7 @@ pub struct App {
     pub http: reqwest::Client,
     process: Child,
     said: Arc<Mutex<String>>,
-    log: JoinHandle<()>,
+    hearing: JoinHandle<()>,
 }
 
 /// An answer, read whole.
@@ -118,7 +118,7 @@ impl App {
         command.arg("serve").envs(settings.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let log = tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
+        let hearing = tokio::spawn(listen(process.stderr.take().unwrap(), said.clone()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -131,7 +131,7 @@ impl App {
         let url = timeout(START, listening).await.expect("club serve listens in time");
         // Keep the pipe open and empty for as long as it runs.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { database, url, http: reqwest::Client::new(), process, said, log }
+        Self { database, url, http: reqwest::Client::new(), process, said, hearing }
     }
 
     /// Waits until `/ready` says so.
@@ -226,12 +226,14 @@ impl App {
         self.said.lock().unwrap().clone()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and all it said has been heard.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
-        let status = timeout(START, self.process.wait()).await.expect("it ends by itself").unwrap();
-        // What it said last comes before the end of its log.
-        timeout(START, &mut self.log).await.expect("its log ends").unwrap();
-        status
+        let end = async {
+            let status = self.process.wait().await.unwrap();
+            (&mut self.hearing).await.unwrap();
+            status
+        };
+        timeout(START, end).await.expect("it ends by itself")
     }
 }
 

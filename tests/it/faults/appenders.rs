@@ -125,9 +125,9 @@ async fn two_nodes_under_fire_do_each_command_once() {
     }
     let stop = Arc::new(AtomicBool::new(false));
     let followers = nodes.clone().map(|commands| tokio::spawn(follow(commands)));
-    let written = Arc::new(AtomicBool::new(false));
-    let all_written = written.clone();
-    let subscriber = tokio::spawn(subscribe(database.service_pool(1).await, all_written));
+    // Writers finish what they are at: a subscriber has seen all only when they are done.
+    let all_written = Arc::new(AtomicBool::new(false));
+    let subscriber = tokio::spawn(subscribe(database.service_pool(1).await, all_written.clone()));
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(writer, nodes.clone(), stop.clone())))
         .collect();
@@ -146,19 +146,19 @@ async fn two_nodes_under_fire_do_each_command_once() {
         timeout(LONGEST_WAIT, commands.bus.close()).await.expect("closing ends");
     }
     drop(nodes);
-    written.store(true, Ordering::Relaxed);
+    all_written.store(true, Ordering::Relaxed);
 
     let events = entries(&database).await;
     log::check(&database, &events).await;
-    let mut in_log: HashMap<&str, Vec<u64>> = HashMap::new();
+    let mut written: HashMap<&str, Vec<u64>> = HashMap::new();
     for event in &events {
         if let Some(request) = &event.request {
-            in_log.entry(request).or_default().push(event.recorded.place.position);
+            written.entry(request).or_default().push(event.recorded.place.position);
         }
     }
     let mut acknowledged = 0;
     for Asked { request, positions } in &asked {
-        let there = in_log.remove(request.as_str()).unwrap_or_default();
+        let there = written.remove(request.as_str()).unwrap_or_default();
         assert!(there.len() <= 1, "{request} is in the log at {there:?}");
         acknowledged += positions.len();
         let equal = positions.iter().all(|position| there == [*position]);
@@ -168,7 +168,7 @@ async fn two_nodes_under_fire_do_each_command_once() {
     assert!(kills > 10 && acknowledged > 1_000, "not much of a test");
 
     let all: Vec<i64> = (1..=i64::try_from(events.len()).unwrap()).collect();
-    assert!(subscriber.await.unwrap() == all, "a subscriber by position sees 1..head, in order");
+    assert_eq!(subscriber.await.unwrap(), all, "a subscriber by position");
     for follower in followers {
         let seen = timeout(Duration::from_secs(1), follower).await;
         // The bus lives on in this test's hands only if a task still holds it.

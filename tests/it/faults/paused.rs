@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::load::{LONGEST_WAIT, Load};
-use crate::app::{Answer, App, demo_database};
+use crate::app::{Answer, App, PLAYER_ID, demo_database};
 
 const PAUSES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(3_500);
@@ -111,5 +111,39 @@ async fn a_node_stopped_in_mid_batch_holds_nobody_up_and_comes_back_without_a_wr
     let account = load.account_for(&database).await;
     println!("{account:?}");
     assert!(account.answers > 200, "not much of a test: {account:?}");
+    assert!(a.stop().await.success() && b.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_stopped_node_does_not_keep_the_read_models_to_itself() {
+    let database = demo_database().await;
+    // The first one works for the followers, the second stands by.
+    let a = App::start_on(database.clone(), &[]).await;
+    let b = App::start_on(database, &[]).await;
+    let (player, admin) = (b.player().await, b.admin().await);
+    a.signal("STOP").await;
+    let path = format!("/api/admin/users/{PLAYER_ID}/grant");
+    let body = json!({"gold": 5, "reason": "faults"});
+    let granted = b.post_keyed(&path, &admin, "stopped", &body).await;
+    assert_eq!(granted.status, 200, "{}", granted.text);
+    let shown = async {
+        loop {
+            let statement = b.http.get(format!("{}/api/users/statement", b.url));
+            let statement = statement.bearer_auth(&player);
+            let statement =
+                statement.header("X-Min-Position", granted.body["position"].to_string());
+            let statement = Answer::read(statement.send().await.unwrap()).await;
+            if statement.status == 200 {
+                return statement;
+            }
+            assert_eq!(statement.status, 503, "{}", statement.text);
+        }
+    };
+    let statement = timeout(LONGEST_WAIT, shown).await.expect("the other node takes over");
+    assert_eq!(statement.body["items"][0]["balance_after"], 1_005, "{}", statement.text);
+    a.signal("CONT").await;
+    a.ready().await;
+    let granted = a.post_keyed(&path, &admin, "going-on", &body).await;
+    assert_eq!(granted.body["new_gold_balance"], 1_010, "{}", granted.text);
     assert!(a.stop().await.success() && b.stop().await.success());
 }

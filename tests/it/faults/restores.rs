@@ -87,7 +87,7 @@ async fn a_cursor_from_before_a_restore_is_told_so_and_begins_anew() {
     // A cursor of what both have in common goes on without a gap.
     let (mut screen, resumed) = Screen::open(&app, &token, Some(&before)).await;
     assert_eq!(resumed["recovered"], true, "{resumed}");
-    let first = screen.next("balance_update").await;
+    let first = screen.next_balance().await;
     assert_eq!(first["data"]["gold"], 1_004, "{first}");
     screen.shows(1_025).await;
     let (code, said) = replay(&app.database, &["verify"]).await;
