@@ -80,6 +80,11 @@ impl Load {
         Arc::new(Self { http: reqwest::Client::new(), players, admin, asked: Mutex::default() })
     }
 
+    /// How many answers there are so far.
+    pub fn answers(&self) -> usize {
+        self.asked.lock().unwrap().iter().map(|asked| asked.answers.len()).sum()
+    }
+
     /// Players with their tokens.
     pub fn players(&self) -> &[(i64, String)] {
         &self.players
