@@ -18,6 +18,7 @@ use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
 use rand::Rng;
+use sqlx::Executor;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::cpu::CpuMeter;
@@ -43,7 +44,12 @@ struct Node {
 impl Node {
     /// Starts one on a migrated database, on the runtime that this is called in.
     async fn start(database_url: &str) -> Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(database_url).await?;
+        // As the service's own role: what its followers make must belong to it.
+        let options = PgPoolOptions::new().max_connections(CONNECTIONS);
+        let options = options.after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("set role club_service").await.map(drop) })
+        });
+        let pool = options.connect(database_url).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
