@@ -1,367 +1,72 @@
 //! A player's account: all the money and every purchase of one player, in one stream, so that
 //! double spending and double crediting are refused by construction.
 //!
-//! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
+//! The state keeps what a decision needs and nothing more: how a completed purchase was made is in
+//! its events, and whoever wants it refunded brings that along.
+
+mod command;
+mod controls;
+mod event;
+mod pace;
+mod refunds;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::{Aggregate, Event};
-use crate::id::{ChargeId, PlayerId, ReceiptCode};
-use crate::money::{Gold, GoldParts, MAX_GOLD, Movement, Wallet};
-use crate::product::{Offer, Rank};
+pub use command::{AccountCommand, AccountRefusal, PurchaseRules, Sale, SpendLock};
+pub use controls::{Controls, RAISE_WAITS};
+pub use event::{AccountEvent, CounterAccount, FailureReason, FraudRule, LedgerEntry, VoidReason};
+pub use pace::LONGEST_LOOK;
 
-/// What has happened to an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountEvent {
-    /// The player signed up.
-    AccountOpened {
-        /// When.
-        at: DateTime<Utc>,
-    },
-    /// Gold for signing up.
-    SignUpBonusGranted {
-        /// When.
-        at: DateTime<Utc>,
-        /// Credit.
-        movement: Movement,
-    },
-    /// An admin gave gold. The reason's text stands beside the log, by this event's position.
-    GoldGranted {
-        /// When.
-        at: DateTime<Utc>,
-        /// The grant's receipt.
-        receipt_code: ReceiptCode,
-        /// Credit.
-        movement: Movement,
-    },
-    /// An admin gave vip points.
-    VipPointsGranted {
-        /// When.
-        at: DateTime<Utc>,
-        /// The grant's receipt.
-        receipt_code: ReceiptCode,
-        /// How many points were added.
-        vip_points: u64,
-        /// The wallet after it.
-        balance: Wallet,
-    },
-    /// Gold was spent.
-    GoldSpent {
-        /// When.
-        at: DateTime<Utc>,
-        /// What the gold was spent on.
-        reference: String,
-        /// Debit.
-        movement: Movement,
-    },
-    /// A purchase began. Nothing has been charged.
-    PurchaseRequested {
-        /// When.
-        at: DateTime<Utc>,
-        /// The purchase's id.
-        receipt_code: ReceiptCode,
-        /// Its name at the payment provider.
-        charge_id: ChargeId,
-        /// How the player pays, as the player named it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        payment_method: Option<String>,
-        /// The terms it is made under.
-        offer: Offer,
-    },
-    /// The provider has the money; this event itself credits the gold.
-    PurchaseCompleted {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-        /// Credit.
-        movement: Movement,
-    },
-    /// The provider declined it. Nothing was charged.
-    PurchaseFailed {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-        /// Why.
-        reason: FailureReason,
-    },
-    /// It was given up, at the provider first. Nothing was charged.
-    PurchaseVoided {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-        /// Why.
-        reason: VoidReason,
-    },
-}
-
-impl Event for AccountEvent {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::AccountOpened { .. } => "account_opened",
-            Self::SignUpBonusGranted { .. } => "sign_up_bonus_granted",
-            Self::GoldGranted { .. } => "gold_granted",
-            Self::VipPointsGranted { .. } => "vip_points_granted",
-            Self::GoldSpent { .. } => "gold_spent",
-            Self::PurchaseRequested { .. } => "purchase_requested",
-            Self::PurchaseCompleted { .. } => "purchase_completed",
-            Self::PurchaseFailed { .. } => "purchase_failed",
-            Self::PurchaseVoided { .. } => "purchase_voided",
-        }
-    }
-
-    fn current_version(_event_type: &str) -> &'static str {
-        "1"
-    }
-}
-
-/// Why a provider did not take the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum FailureReason {
-    /// The card was declined.
-    PaymentDeclined,
-}
-
-/// Why a purchase was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum VoidReason {
-    /// It was left unfinished, and the provider had not taken the money.
-    Abandoned,
-}
-
-/// The other side of a movement of gold: where it came from or went to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CounterAccount {
-    /// Gifts that everybody gets.
-    Promotion,
-    /// Grants by admins.
-    Issuance,
-    /// Sold for real money.
-    Sales,
-    /// Gold that left the game.
-    Sink,
-}
-
-impl CounterAccount {
-    /// The stored name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Promotion => "promotion",
-            Self::Issuance => "issuance",
-            Self::Sales => "sales",
-            Self::Sink => "sink",
-        }
-    }
-}
-
-/// Which way gold moves, seen from the wallet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Into the wallet.
-    Credit,
-    /// Out of the wallet.
-    Debit,
-}
-
-/// A movement of gold as books show it: both sides, kind and reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerEntry {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Which kind of movement.
-    pub kind: &'static str,
-    /// Receipt, or what it was for.
-    pub reference: String,
-    /// The other side.
-    pub counter_account: CounterAccount,
-    /// Into or out of the wallet.
-    pub direction: Direction,
-    /// What moved, and the wallet after it.
-    pub movement: Movement,
-}
-
-impl AccountEvent {
-    /// The movement of gold that this event is, if it is one.
-    #[must_use]
-    pub fn ledger_entry(&self) -> Option<LedgerEntry> {
-        use CounterAccount::{Issuance, Promotion, Sales, Sink};
-        use Direction::{Credit, Debit};
-        let (at, kind, reference, counter_account, direction, movement) = match self {
-            Self::SignUpBonusGranted { at, movement } => {
-                (at, "sign_up_bonus", "sign_up".to_owned(), Promotion, Credit, movement)
-            }
-            Self::GoldGranted { at, receipt_code, movement } => {
-                (at, "grant", receipt_code.to_string(), Issuance, Credit, movement)
-            }
-            Self::GoldSpent { at, reference, movement } => {
-                (at, "spend", reference.clone(), Sink, Debit, movement)
-            }
-            Self::PurchaseCompleted { at, receipt_code, movement } => {
-                (at, "purchase", receipt_code.to_string(), Sales, Credit, movement)
-            }
-            Self::AccountOpened { .. }
-            | Self::VipPointsGranted { .. }
-            | Self::PurchaseRequested { .. }
-            | Self::PurchaseFailed { .. }
-            | Self::PurchaseVoided { .. } => return None,
-        };
-        Some(LedgerEntry {
-            at: *at,
-            kind,
-            reference,
-            counter_account,
-            direction,
-            movement: *movement,
-        })
-    }
-
-    /// The whole wallet after this event, if it changed it.
-    #[must_use]
-    pub fn wallet_after(&self) -> Option<Wallet> {
-        match self {
-            Self::VipPointsGranted { balance, .. } => Some(*balance),
-            Self::SignUpBonusGranted { movement, .. }
-            | Self::GoldGranted { movement, .. }
-            | Self::GoldSpent { movement, .. }
-            | Self::PurchaseCompleted { movement, .. } => Some(movement.balance),
-            Self::AccountOpened { .. }
-            | Self::PurchaseRequested { .. }
-            | Self::PurchaseFailed { .. }
-            | Self::PurchaseVoided { .. } => None,
-        }
-    }
-}
-
-/// What may be asked of an account.
-#[derive(Debug, Clone)]
-pub enum AccountCommand {
-    /// Open it, with gold for signing up; asking again does nothing.
-    Open {
-        /// When.
-        at: DateTime<Utc>,
-        /// Gold to start with.
-        bonus: Gold,
-    },
-    /// Give gold.
-    GrantGold {
-        /// When.
-        at: DateTime<Utc>,
-        /// The grant's receipt.
-        receipt_code: ReceiptCode,
-        /// How much.
-        gold: Gold,
-    },
-    /// Give vip points.
-    GrantVipPoints {
-        /// When.
-        at: DateTime<Utc>,
-        /// The grant's receipt.
-        receipt_code: ReceiptCode,
-        /// How many.
-        vip_points: u64,
-    },
-    /// Spend gold.
-    Spend {
-        /// When.
-        at: DateTime<Utc>,
-        /// On what.
-        reference: String,
-        /// How much.
-        gold: Gold,
-    },
-    /// Begin a purchase for real money.
-    RequestPurchase {
-        /// When.
-        at: DateTime<Utc>,
-        /// The purchase's id.
-        receipt_code: ReceiptCode,
-        /// Its name at the provider.
-        charge_id: ChargeId,
-        /// How the player pays.
-        payment_method: Option<String>,
-        /// The terms, made by the product.
-        offer: Offer,
-        /// The buyer's rank.
-        rank: Rank,
-    },
-    /// The provider has the money.
-    CompletePurchase {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-    },
-    /// The provider declined.
-    FailPurchase {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-        /// Why.
-        reason: FailureReason,
-    },
-    /// The provider has made sure that it never takes the money.
-    VoidPurchase {
-        /// When.
-        at: DateTime<Utc>,
-        /// Which purchase.
-        receipt_code: ReceiptCode,
-        /// Why.
-        reason: VoidReason,
-    },
-}
-
-/// Why an account refuses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccountRefusal {
-    /// Nobody has opened this account.
-    #[error("there is no such account")]
-    NoSuchAccount,
-    /// Nothing would move.
-    #[error("the amount must be at least 1")]
-    NothingToMove,
-    /// The wallet would outgrow what money can be.
-    #[error("the balance would be larger than any balance may be")]
-    BalanceTooLarge,
-    /// Not enough gold.
-    #[error("not enough gold: {has} of {needs}")]
-    InsufficientGold {
-        /// What there is.
-        has: u64,
-        /// What it takes.
-        needs: u64,
-    },
-    /// The product is for a higher rank.
-    #[error("this product is for rank {needs:?} and above")]
-    RankRequired {
-        /// The least rank.
-        needs: Rank,
-    },
-    /// The purchase has ended already, or never was.
-    #[error("the purchase is not under way")]
-    PurchaseNotOpen,
-    /// The receipt code is taken.
-    #[error("the receipt code is already in use")]
-    ReceiptInUse,
-}
+use crate::aggregate::Aggregate;
+use crate::id::{CardPrint, ItemId, PlayerId, PromoCode, ReceiptCode};
+use crate::limit::{Period, UseLimit, Uses};
+use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
+use crate::offer::{BenefitOffer, Offer, Rank, Ware};
+use pace::Pace;
+use refunds::{PendingRefund, Refunds};
 
 /// An account as its stream tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     opened: bool,
     wallet: Wallet,
-    open_purchases: BTreeMap<ReceiptCode, Gold>,
+    open_purchases: BTreeMap<ReceiptCode, OpenPurchase>,
+    refunds: BTreeMap<ReceiptCode, Refunds>,
+    uses: BTreeMap<Ware, Uses>,
+    promo_uses: BTreeMap<PromoCode, u32>,
+    items: BTreeMap<ItemId, Item>,
+    pace: Pace,
+    controls: Controls,
 }
+
+/// A purchase for real money between its request and its end: what its end has to undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct OpenPurchase {
+    at: DateTime<Utc>,
+    gold: Gold,
+    total_cents: Cents,
+    counted: Option<(Ware, Period, u32)>,
+    promo: Option<PromoCode>,
+}
+
+/// Something that was bought and has not been used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Item {
+    bought_at: DateTime<Utc>,
+    price: GoldParts,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl Item {
+    fn is_usable(&self, at: DateTime<Utc>) -> bool {
+        self.expires_at.is_none_or(|end| at < end)
+    }
+}
+
+type Decision = Result<Vec<AccountEvent>, AccountRefusal>;
 
 impl Account {
     /// Whether anybody has opened it.
@@ -381,32 +86,104 @@ impl Account {
         self.open_purchases.keys().copied()
     }
 
+    /// What the player has set against spending too much.
+    #[must_use]
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// How many of a ware the player has had in the present period of its limit.
+    #[must_use]
+    pub fn uses_of(&self, ware: Ware, limit: UseLimit, at: DateTime<Utc>) -> u32 {
+        self.uses.get(&ware).copied().unwrap_or_default().in_period(limit.per, at)
+    }
+
+    /// What of a purchase was given back, by the provider or the bank.
+    #[must_use]
+    pub fn refunded(&self, sale: &Sale) -> Cents {
+        let refunds = self.refunds_of(sale.receipt_code);
+        sale.total_cents.minus(refunds.left(sale))
+    }
+
+    /// The refund of a purchase that the provider has not yet answered: its number and amount.
+    #[must_use]
+    pub fn refund_under_way(&self, receipt: ReceiptCode) -> Option<(u16, Cents)> {
+        let refunds = self.refunds_of(receipt);
+        refunds.pending.map(|pending| (pending.number, pending.target.minus(refunds.refunded)))
+    }
+
+    /// The rule against fraud that one more purchase would break, and until when it stops buying.
+    #[must_use]
+    pub fn broken_rule(
+        &self,
+        rules: &PurchaseRules,
+        card: Option<CardPrint>,
+        at: DateTime<Utc>,
+    ) -> Option<(FraudRule, DateTime<Utc>)> {
+        if self.pace.block_at(at).is_some() {
+            return None;
+        }
+        self.pace.broken_rule(rules, card, at)
+    }
+
+    fn refunds_of(&self, receipt: ReceiptCode) -> Refunds {
+        self.refunds.get(&receipt).copied().unwrap_or_default()
+    }
+
     /// A credit that leaves room for every purchase under way: once the provider has the money,
     /// completing cannot be refused any more.
     fn credit(&self, gold: GoldParts) -> Result<Movement, AccountRefusal> {
         if gold.total() == 0 {
             return Err(AccountRefusal::NothingToMove);
         }
-        let coming: u64 = self.open_purchases.values().map(|gold| gold.amount()).sum();
-        let balance = self.wallet.credit(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
-        if balance.gold().saturating_add(coming) > MAX_GOLD {
+        let coming: u64 = self.open_purchases.values().map(|open| open.gold.amount()).sum();
+        let movement = self.wallet.credit(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
+        if movement.balance.gold().saturating_add(coming) > MAX_GOLD {
             return Err(AccountRefusal::BalanceTooLarge);
         }
-        Ok(Movement { gold, balance })
+        Ok(movement)
     }
 
-    fn debit(&self, gold: Gold) -> Result<Movement, AccountRefusal> {
+    fn debit(
+        &self,
+        at: DateTime<Utc>,
+        gold: Gold,
+        order: SpendOrder,
+    ) -> Result<Movement, AccountRefusal> {
         if gold == Gold::ZERO {
             return Err(AccountRefusal::NothingToMove);
         }
-        let (gold, balance) = self.wallet.debit(gold).ok_or(AccountRefusal::InsufficientGold {
+        self.may_spend(at)?;
+        self.wallet.debit(gold, order).ok_or(AccountRefusal::InsufficientGold {
             has: self.wallet.gold(),
             needs: gold.amount(),
-        })?;
-        Ok(Movement { gold, balance })
+        })
     }
 
-    fn open(at: DateTime<Utc>, bonus: Gold) -> Result<Vec<AccountEvent>, AccountRefusal> {
+    fn may_spend(&self, at: DateTime<Utc>) -> Result<(), AccountRefusal> {
+        let debt = (self.wallet.debt > 0).then_some(SpendLock::Debt(self.wallet.debt));
+        match debt.or_else(|| self.controls.pause_at(at)) {
+            Some(lock) => Err(AccountRefusal::SpendLocked { lock }),
+            None => Ok(()),
+        }
+    }
+
+    fn may_have(
+        &self,
+        ware: Ware,
+        limit: Option<UseLimit>,
+        count: u32,
+        at: DateTime<Utc>,
+    ) -> Result<(), AccountRefusal> {
+        let Some(limit) = limit else { return Ok(()) };
+        let had = self.uses_of(ware, limit, at);
+        if had.saturating_add(count) <= limit.count {
+            return Ok(());
+        }
+        Err(AccountRefusal::UserLimitReached { limit, had, until: limit.per.ends_at(at) })
+    }
+
+    fn open(at: DateTime<Utc>, bonus: Gold) -> Decision {
         let movement = Self::default().credit(GoldParts::all_free(bonus))?;
         Ok(vec![
             AccountEvent::AccountOpened { at },
@@ -419,7 +196,7 @@ impl Account {
         at: DateTime<Utc>,
         receipt_code: ReceiptCode,
         vip_points: u64,
-    ) -> Result<AccountEvent, AccountRefusal> {
+    ) -> Decision {
         if vip_points == 0 {
             return Err(AccountRefusal::NothingToMove);
         }
@@ -427,27 +204,186 @@ impl Account {
         let after = after.filter(|points| *points <= MAX_GOLD);
         let after = after.ok_or(AccountRefusal::BalanceTooLarge)?;
         let balance = Wallet { vip_points: after, ..self.wallet };
-        Ok(AccountEvent::VipPointsGranted { at, receipt_code, vip_points, balance })
+        Ok(vec![AccountEvent::VipPointsGranted { at, receipt_code, vip_points, balance }])
     }
 
-    fn request(&self, offer: &Offer, code: ReceiptCode, rank: Rank) -> Result<(), AccountRefusal> {
+    /// Whether a purchase may begin. All limits are looked at here, before the provider hears of it.
+    fn may_request(
+        &self,
+        at: DateTime<Utc>,
+        offer: &Offer,
+        rank: Rank,
+        rules: &PurchaseRules,
+    ) -> Result<(), AccountRefusal> {
+        self.may_spend(at)?;
+        if let Some((rule, until)) = self.pace.block_at(at) {
+            return Err(AccountRefusal::PurchasesBlocked { rule, until });
+        }
         if rank < offer.min_rank {
             return Err(AccountRefusal::RankRequired { needs: offer.min_rank });
         }
-        if self.open_purchases.contains_key(&code) {
-            return Err(AccountRefusal::ReceiptInUse);
+        self.may_have(offer.ware, offer.user_limit, u8::from(offer.quantity).into(), at)?;
+        if let Some(promo) = offer.promo
+            && let Some(most) = promo.user_limit
+            && self.promo_uses.get(&promo.code).copied().unwrap_or_default() >= most
+        {
+            return Err(AccountRefusal::PromoUserLimitReached { most });
+        }
+        self.controls.allow(at, offer.total_cents)?;
+        if matches!(offer.ware, Ware::Package(_))
+            && let Some(until) = self.pace.limited_until(rules, at)
+        {
+            return Err(AccountRefusal::TooFast { until });
         }
         self.credit(GoldParts::all_paid(offer.gold)).map(drop)
     }
 
-    fn complete(&self, code: ReceiptCode) -> Result<Movement, AccountRefusal> {
-        let gold = GoldParts::all_paid(self.bought_gold(code)?);
-        let balance = self.wallet.credit(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
-        Ok(Movement { gold, balance })
+    fn complete(&self, at: DateTime<Utc>, receipt_code: ReceiptCode) -> Decision {
+        let gold = GoldParts::all_paid(self.open_purchase(receipt_code)?.gold);
+        let movement = self.wallet.credit(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
+        Ok(vec![AccountEvent::PurchaseCompleted { at, receipt_code, movement }])
     }
 
-    fn bought_gold(&self, code: ReceiptCode) -> Result<Gold, AccountRefusal> {
-        self.open_purchases.get(&code).copied().ok_or(AccountRefusal::PurchaseNotOpen)
+    fn open_purchase(&self, code: ReceiptCode) -> Result<&OpenPurchase, AccountRefusal> {
+        self.open_purchases.get(&code).ok_or(AccountRefusal::PurchaseNotOpen)
+    }
+
+    fn request_refund(
+        &self,
+        at: DateTime<Utc>,
+        sale: &Sale,
+        wanted: Option<Cents>,
+        take_back_items: bool,
+    ) -> Decision {
+        let refunds = self.refunds_of(sale.receipt_code);
+        let amount_cents = refunds.amount(sale, wanted)?;
+        Ok(vec![AccountEvent::RefundRequested {
+            at,
+            receipt_code: sale.receipt_code,
+            number: refunds.asked.saturating_add(1),
+            amount_cents,
+            take_back_items,
+        }])
+    }
+
+    fn record_refund(&self, at: DateTime<Utc>, sale: &Sale, refunded_cents: Cents) -> Decision {
+        let refunds = self.refunds_of(sale.receipt_code);
+        let refunded_cents = refunded_cents.min(sale.total_cents);
+        if refunds.charged_back || refunded_cents <= refunds.refunded {
+            return Ok(vec![]);
+        }
+        let gold = refunds.gold(sale, refunded_cents);
+        let movement = self.wallet.take_back(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
+        let mut events = vec![AccountEvent::PurchaseRefunded {
+            at,
+            receipt_code: sale.receipt_code,
+            amount_cents: refunded_cents.minus(refunds.refunded),
+            refunded_cents,
+            movement,
+        }];
+        if refunds.pending.is_some_and(|pending| pending.take_back_items) {
+            events.extend(self.take_items_back(at, sale, movement.balance));
+        }
+        Ok(events)
+    }
+
+    /// Unused items that were bought after a purchase and with bought gold are returned for what is
+    /// owed, the latest first.
+    fn take_items_back(
+        &self,
+        at: DateTime<Utc>,
+        sale: &Sale,
+        mut wallet: Wallet,
+    ) -> Vec<AccountEvent> {
+        let of_the_sale = |item: &Item| {
+            item.price.paid > 0 && item.bought_at >= sale.completed_at && item.is_usable(at)
+        };
+        let mut items: Vec<_> = self.items.iter().filter(|(_, item)| of_the_sale(item)).collect();
+        items.sort_by_key(|(id, item)| std::cmp::Reverse((item.bought_at, **id)));
+        let mut events = Vec::new();
+        for (item_id, item) in items {
+            if wallet.debt == 0 {
+                break;
+            }
+            let Some(movement) = wallet.credit(item.price) else { break };
+            wallet = movement.balance;
+            events.push(AccountEvent::ItemRefunded { at, item_id: *item_id, movement });
+        }
+        events
+    }
+
+    fn record_chargeback(&self, at: DateTime<Utc>, sale: &Sale) -> Decision {
+        let refunds = self.refunds_of(sale.receipt_code);
+        let amount_cents = refunds.left(sale);
+        if amount_cents == Cents(0) {
+            return Ok(vec![]);
+        }
+        let gold = refunds.gold(sale, sale.total_cents);
+        let movement = self.wallet.take_back(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
+        let receipt_code = sale.receipt_code;
+        Ok(vec![AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement }])
+    }
+
+    fn fail_refund(&self, at: DateTime<Utc>, receipt_code: ReceiptCode, number: u16) -> Decision {
+        let pending = self.refunds_of(receipt_code).pending;
+        Ok(match pending.filter(|pending| pending.number == number) {
+            Some(_) => vec![AccountEvent::RefundFailed { at, receipt_code, number }],
+            None => vec![],
+        })
+    }
+
+    fn buy_benefit(
+        &self,
+        at: DateTime<Utc>,
+        receipt_code: ReceiptCode,
+        offer: &BenefitOffer,
+        rank: Rank,
+        order: SpendOrder,
+    ) -> Decision {
+        self.may_spend(at)?;
+        if rank < offer.min_rank {
+            return Err(AccountRefusal::RankRequired { needs: offer.min_rank });
+        }
+        let count = u8::from(offer.quantity).into();
+        self.may_have(Ware::Product(offer.product_id), offer.user_limit, count, at)?;
+        let movement = self.debit(at, offer.price, order)?;
+        let offer = offer.clone();
+        Ok(vec![AccountEvent::BenefitPurchased { at, receipt_code, offer, movement }])
+    }
+
+    fn item(&self, item_id: ItemId) -> Result<&Item, AccountRefusal> {
+        self.items.get(&item_id).ok_or(AccountRefusal::NoSuchItem)
+    }
+
+    fn use_item(&self, at: DateTime<Utc>, item_id: ItemId) -> Decision {
+        let item = self.item(item_id)?;
+        match item.expires_at {
+            Some(end) if at >= end => Err(AccountRefusal::ItemTooLate { at: end }),
+            _ => Ok(vec![AccountEvent::ItemUsed { at, item_id }]),
+        }
+    }
+
+    fn expire_item(&self, at: DateTime<Utc>, item_id: ItemId) -> Vec<AccountEvent> {
+        match self.items.get(&item_id) {
+            Some(item) if !item.is_usable(at) => vec![AccountEvent::ItemExpired { at, item_id }],
+            _ => vec![],
+        }
+    }
+
+    fn refund_items(&self, at: DateTime<Utc>, receipt_code: ReceiptCode) -> Decision {
+        let mut account = self.clone();
+        let ids: Vec<ItemId> =
+            self.items.keys().filter(|id| id.receipt_code == receipt_code).copied().collect();
+        let mut events = Vec::new();
+        for item_id in ids {
+            let item = self.item(item_id)?;
+            if item.is_usable(at) {
+                let movement = account.credit(item.price)?;
+                account.wallet = movement.balance;
+                events.push(AccountEvent::ItemRefunded { at, item_id, movement });
+            }
+        }
+        if events.is_empty() { Err(AccountRefusal::NothingToRefund) } else { Ok(events) }
     }
 }
 
@@ -458,73 +394,151 @@ impl Aggregate for Account {
     type Event = AccountEvent;
     type Refusal = AccountRefusal;
 
-    fn decide(&self, command: &AccountCommand) -> Result<Vec<AccountEvent>, AccountRefusal> {
-        if let AccountCommand::Open { at, bonus } = command {
+    #[expect(clippy::too_many_lines, reason = "a table: what may be asked, and who decides it")]
+    fn decide(&self, command: &AccountCommand) -> Decision {
+        use AccountCommand as Ask;
+        if let Ask::Open { at, bonus } = command {
             return if self.opened { Ok(vec![]) } else { Self::open(*at, *bonus) };
         }
         if !self.opened {
             return Err(AccountRefusal::NoSuchAccount);
         }
-        let event = match command.clone() {
-            AccountCommand::Open { .. } => return Ok(vec![]),
-            AccountCommand::GrantGold { at, receipt_code, gold } => {
+        match *command {
+            Ask::Open { .. } => Ok(vec![]),
+            Ask::GrantGold { at, receipt_code, gold } => {
                 let movement = self.credit(GoldParts::all_free(gold))?;
-                AccountEvent::GoldGranted { at, receipt_code, movement }
+                Ok(vec![AccountEvent::GoldGranted { at, receipt_code, movement }])
             }
-            AccountCommand::GrantVipPoints { at, receipt_code, vip_points } => {
-                self.grant_vip_points(at, receipt_code, vip_points)?
+            Ask::GrantVipPoints { at, receipt_code, vip_points } => {
+                self.grant_vip_points(at, receipt_code, vip_points)
             }
-            AccountCommand::Spend { at, reference, gold } => {
-                let movement = self.debit(gold)?;
-                AccountEvent::GoldSpent { at, reference, movement }
+            Ask::Spend { at, ref reference, gold, order } => {
+                let movement = self.debit(at, gold, order)?;
+                Ok(vec![AccountEvent::GoldSpent { at, reference: reference.clone(), movement }])
             }
-            AccountCommand::RequestPurchase {
+            Ask::RequestPurchase {
                 at,
                 receipt_code,
                 charge_id,
-                payment_method,
-                offer,
+                ref payment_method,
+                card,
+                ref offer,
                 rank,
+                ref rules,
             } => {
-                self.request(&offer, receipt_code, rank)?;
-                AccountEvent::PurchaseRequested {
+                if self.open_purchases.contains_key(&receipt_code) {
+                    return Err(AccountRefusal::ReceiptInUse);
+                }
+                self.may_request(at, offer, rank, rules)?;
+                let (payment_method, offer) = (payment_method.clone(), offer.clone());
+                Ok(vec![AccountEvent::PurchaseRequested {
                     at,
                     receipt_code,
                     charge_id,
                     payment_method,
+                    card,
                     offer,
-                }
+                }])
             }
-            AccountCommand::CompletePurchase { at, receipt_code } => {
-                let movement = self.complete(receipt_code)?;
-                AccountEvent::PurchaseCompleted { at, receipt_code, movement }
+            Ask::CompletePurchase { at, receipt_code } => self.complete(at, receipt_code),
+            Ask::FailPurchase { at, receipt_code, reason } => {
+                self.open_purchase(receipt_code)?;
+                Ok(vec![AccountEvent::PurchaseFailed { at, receipt_code, reason }])
             }
-            AccountCommand::FailPurchase { at, receipt_code, reason } => {
-                self.bought_gold(receipt_code)?;
-                AccountEvent::PurchaseFailed { at, receipt_code, reason }
+            Ask::VoidPurchase { at, receipt_code, reason } => {
+                self.open_purchase(receipt_code)?;
+                Ok(vec![AccountEvent::PurchaseVoided { at, receipt_code, reason }])
             }
-            AccountCommand::VoidPurchase { at, receipt_code, reason } => {
-                self.bought_gold(receipt_code)?;
-                AccountEvent::PurchaseVoided { at, receipt_code, reason }
+            Ask::RecordLateCapture { at, receipt_code, amount_cents } => {
+                let is_known = self.refunds_of(receipt_code).late_capture;
+                let late = AccountEvent::LateCaptureRefunded { at, receipt_code, amount_cents };
+                Ok(if is_known { vec![] } else { vec![late] })
             }
-        };
-        Ok(vec![event])
+            Ask::RequestRefund { at, ref sale, amount_cents, take_back_items } => {
+                self.request_refund(at, sale, amount_cents, take_back_items)
+            }
+            Ask::RecordRefund { at, ref sale, refunded_cents } => {
+                self.record_refund(at, sale, refunded_cents)
+            }
+            Ask::FailRefund { at, receipt_code, number } => {
+                self.fail_refund(at, receipt_code, number)
+            }
+            Ask::RecordChargeback { at, ref sale } => self.record_chargeback(at, sale),
+            Ask::BlockPurchases { at, rule, until } => {
+                Ok(vec![AccountEvent::PurchasesBlocked { at, rule, until }])
+            }
+            Ask::BuyBenefit { at, receipt_code, ref offer, rank, order } => {
+                self.buy_benefit(at, receipt_code, offer, rank, order)
+            }
+            Ask::UseItem { at, item_id } => self.use_item(at, item_id),
+            Ask::ExpireItem { at, item_id } => Ok(self.expire_item(at, item_id)),
+            Ask::RefundItems { at, receipt_code } => self.refund_items(at, receipt_code),
+            Ask::SetSpendLimit { at, monthly_cents } => {
+                Ok(self.controls.set_limit(at, monthly_cents))
+            }
+            Ask::CoolOff { at, until } => self.controls.cool_off(at, until),
+            Ask::ExcludeSelf { at, until } => self.controls.exclude(at, until),
+        }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what it leaves")]
     fn evolve(&mut self, event: &AccountEvent) {
         if let Some(wallet) = event.wallet_after() {
             self.wallet = wallet;
         }
         match event {
             AccountEvent::AccountOpened { .. } => self.opened = true,
-            AccountEvent::PurchaseRequested { receipt_code, offer, .. } => {
-                self.open_purchases.insert(*receipt_code, offer.gold);
+            AccountEvent::PurchaseRequested { at, receipt_code, card, offer, .. } => {
+                self.requested(*at, *receipt_code, *card, offer);
             }
-            AccountEvent::PurchaseCompleted { receipt_code, .. }
-            | AccountEvent::PurchaseFailed { receipt_code, .. }
-            | AccountEvent::PurchaseVoided { receipt_code, .. } => {
+            AccountEvent::PurchaseCompleted { receipt_code, .. } => {
                 self.open_purchases.remove(receipt_code);
             }
+            AccountEvent::PurchaseFailed { receipt_code, .. }
+            | AccountEvent::PurchaseVoided { receipt_code, .. } => self.not_paid(*receipt_code),
+            AccountEvent::LateCaptureRefunded { receipt_code, .. } => {
+                self.refunds.entry(*receipt_code).or_default().late_capture = true;
+            }
+            AccountEvent::RefundRequested {
+                receipt_code,
+                number,
+                amount_cents,
+                take_back_items,
+                ..
+            } => {
+                let refunds = self.refunds.entry(*receipt_code).or_default();
+                refunds.asked = *number;
+                refunds.pending = Some(PendingRefund {
+                    number: *number,
+                    target: refunds.refunded.plus(*amount_cents),
+                    take_back_items: *take_back_items,
+                });
+            }
+            AccountEvent::PurchaseRefunded { receipt_code, refunded_cents, .. } => {
+                let refunds = self.refunds.entry(*receipt_code).or_default();
+                refunds.refunded = *refunded_cents;
+                refunds.pending = refunds.pending.filter(|one| one.target > *refunded_cents);
+            }
+            AccountEvent::RefundFailed { receipt_code, .. } => {
+                self.refunds.entry(*receipt_code).or_default().pending = None;
+            }
+            AccountEvent::PurchaseChargedBack { receipt_code, .. } => {
+                self.refunds.entry(*receipt_code).or_default().charged_back = true;
+            }
+            AccountEvent::PurchasesBlocked { rule, until, .. } => self.pace.block(*rule, *until),
+            AccountEvent::BenefitPurchased { at, receipt_code, offer, movement } => {
+                self.benefit_bought(*at, *receipt_code, offer, movement.gold);
+            }
+            AccountEvent::ItemUsed { item_id, .. }
+            | AccountEvent::ItemExpired { item_id, .. }
+            | AccountEvent::ItemRefunded { item_id, .. } => {
+                self.items.remove(item_id);
+            }
+            AccountEvent::SpendLimitSet { at, monthly_cents, effective_at } => {
+                self.controls.limit_is_set(*at, *monthly_cents, *effective_at);
+            }
+            AccountEvent::CoolingOffStarted { until, .. } => self.controls.cools_off(*until),
+            AccountEvent::SelfExcluded { until, .. } => self.controls.is_excluded(*until),
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
@@ -533,211 +547,77 @@ impl Aggregate for Account {
     }
 
     fn weight(&self) -> usize {
-        size_of::<Self>() + self.open_purchases.len() * 32
+        size_of::<Self>()
+            + self.open_purchases.len() * 128
+            + (self.refunds.len() + self.uses.len() + self.promo_uses.len() + self.items.len()) * 64
+            + self.pace.weight()
+    }
+}
+
+/// Remembering.
+impl Account {
+    fn requested(
+        &mut self,
+        at: DateTime<Utc>,
+        receipt_code: ReceiptCode,
+        card: Option<CardPrint>,
+        offer: &Offer,
+    ) {
+        let count = u8::from(offer.quantity).into();
+        let counted = offer.user_limit.map(|limit| (offer.ware, limit.per, count));
+        if let Some((ware, per, count)) = counted {
+            self.uses.entry(ware).or_default().add(per, at, count);
+        }
+        let promo = offer.promo.filter(|promo| promo.user_limit.is_some()).map(|promo| promo.code);
+        if let Some(code) = promo {
+            *self.promo_uses.entry(code).or_default() += 1;
+        }
+        let Offer { gold, total_cents, .. } = *offer;
+        self.controls.spent(at, total_cents);
+        self.pace.bought(at, card, matches!(offer.ware, Ware::Package(_)));
+        let open = OpenPurchase { at, gold, total_cents, counted, promo };
+        self.open_purchases.insert(receipt_code, open);
+    }
+
+    /// What was counted at the request of a purchase is given back.
+    fn not_paid(&mut self, receipt_code: ReceiptCode) {
+        let Some(open) = self.open_purchases.remove(&receipt_code) else { return };
+        if let Some((ware, per, count)) = open.counted {
+            self.uses.entry(ware).or_default().take(per, open.at, count);
+        }
+        if let Some(uses) = open.promo.and_then(|code| self.promo_uses.get_mut(&code)) {
+            *uses = uses.saturating_sub(1);
+        }
+        self.controls.unspent(open.at, open.total_cents);
+    }
+
+    fn benefit_bought(
+        &mut self,
+        at: DateTime<Utc>,
+        receipt_code: ReceiptCode,
+        offer: &BenefitOffer,
+        paid: GoldParts,
+    ) {
+        let count = u8::from(offer.quantity);
+        if let Some(limit) = offer.user_limit {
+            let uses = self.uses.entry(Ware::Product(offer.product_id)).or_default();
+            uses.add(limit.per, at, count.into());
+        }
+        let (whole, mut before) = (u64::from(count.max(1)), GoldParts::default());
+        for number in 1..=count {
+            // Each item has paid a whole number of coins of each kind; together, all of them.
+            let share = |coins: u64| {
+                coins / whole * u64::from(number) + coins % whole * u64::from(number) / whole
+            };
+            let after = GoldParts { paid: share(paid.paid), free: share(paid.free) };
+            let price =
+                GoldParts { paid: after.paid - before.paid, free: after.free - before.free };
+            before = after;
+            let item = Item { bought_at: at, price, expires_at: offer.expires_at };
+            self.items.insert(ItemId { receipt_code, number }, item);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::ProductId;
-    use crate::money::Quantity;
-    use crate::product::{Product, ProductEvent};
-    use crate::testing::{at, given, small_pack};
-    use proptest::prelude::*;
-
-    fn gold(amount: u64) -> Gold {
-        Gold::new(amount).unwrap()
-    }
-
-    fn code(n: u64) -> ReceiptCode {
-        ReceiptCode::from_bits(n)
-    }
-
-    fn wallet(paid: u64, free: u64) -> Wallet {
-        Wallet { paid, free, ..Wallet::default() }
-    }
-
-    fn opened() -> Vec<AccountEvent> {
-        Account::open(at(0), gold(1_000)).unwrap()
-    }
-
-    fn offer() -> Offer {
-        let defined = ProductEvent::ProductDefined { at: at(0), terms: small_pack() };
-        let product = given::<Product>(&[defined]).state();
-        product.offer(ProductId(1001), Quantity::ONE, at(1)).unwrap()
-    }
-
-    fn request(n: u64) -> AccountCommand {
-        AccountCommand::RequestPurchase {
-            at: at(1),
-            receipt_code: code(n),
-            charge_id: ChargeId::from_bits(n.into()),
-            payment_method: None,
-            offer: offer(),
-            rank: Rank::Standard,
-        }
-    }
-
-    fn requested(n: u64) -> AccountEvent {
-        given::<Account>(&opened()).state().decide(&request(n)).unwrap().remove(0)
-    }
-
-    fn with(more: &[AccountEvent]) -> Vec<AccountEvent> {
-        [&opened()[..], more].concat()
-    }
-
-    #[test]
-    fn signing_up_pays_a_thousand_gold_once() {
-        let open = AccountCommand::Open { at: at(0), bonus: gold(1_000) };
-        given::<Account>(&[]).when(&open).then(&[
-            AccountEvent::AccountOpened { at: at(0) },
-            AccountEvent::SignUpBonusGranted {
-                at: at(0),
-                movement: Movement {
-                    gold: GoldParts { paid: 0, free: 1_000 },
-                    balance: wallet(0, 1_000),
-                },
-            },
-        ]);
-        given::<Account>(&opened()).when(&open).then(&[]);
-    }
-
-    #[test]
-    fn nothing_can_be_asked_of_an_account_that_nobody_opened() {
-        let grant = AccountCommand::GrantGold { at: at(1), receipt_code: code(1), gold: gold(5) };
-        given::<Account>(&[]).when(&grant).then_refused(&AccountRefusal::NoSuchAccount);
-    }
-
-    #[test]
-    fn a_grant_carries_the_balance_after_it() {
-        let grant = AccountCommand::GrantGold { at: at(1), receipt_code: code(1), gold: gold(5) };
-        let movement = Movement { gold: GoldParts { paid: 0, free: 5 }, balance: wallet(0, 1_005) };
-        let granted = AccountEvent::GoldGranted { at: at(1), receipt_code: code(1), movement };
-        given::<Account>(&opened()).when(&grant).then(&[granted]);
-    }
-
-    #[test]
-    fn a_balance_never_goes_below_zero() {
-        let spend = |amount| AccountCommand::Spend {
-            at: at(1),
-            reference: "test".into(),
-            gold: gold(amount),
-        };
-        let refusal = AccountRefusal::InsufficientGold { has: 1_000, needs: 1_001 };
-        given::<Account>(&opened()).when(&spend(1_001)).then_refused(&refusal);
-        given::<Account>(&opened()).when(&spend(0)).then_refused(&AccountRefusal::NothingToMove);
-    }
-
-    #[test]
-    fn free_gold_is_spent_before_paid_gold() {
-        let movement =
-            Movement { gold: GoldParts { paid: 100, free: 0 }, balance: wallet(100, 1_000) };
-        let bought = AccountEvent::PurchaseCompleted { at: at(2), receipt_code: code(1), movement };
-        let spend = AccountCommand::Spend { at: at(3), reference: "t".into(), gold: gold(1_050) };
-        given::<Account>(&with(&[requested(1), bought])).when(&spend).then(&[
-            AccountEvent::GoldSpent {
-                at: at(3),
-                reference: "t".into(),
-                movement: Movement {
-                    gold: GoldParts { paid: 50, free: 1_000 },
-                    balance: wallet(50, 0),
-                },
-            },
-        ]);
-    }
-
-    #[test]
-    fn a_purchase_is_credited_by_its_completion_and_only_once() {
-        let complete = AccountCommand::CompletePurchase { at: at(2), receipt_code: code(1) };
-        let movement =
-            Movement { gold: GoldParts { paid: 100, free: 0 }, balance: wallet(100, 1_000) };
-        let completed =
-            AccountEvent::PurchaseCompleted { at: at(2), receipt_code: code(1), movement };
-        let history = with(&[requested(1)]);
-        given::<Account>(&history).when(&complete).then(std::slice::from_ref(&completed));
-        let ended = with(&[requested(1), completed]);
-        given::<Account>(&ended).when(&complete).then_refused(&AccountRefusal::PurchaseNotOpen);
-    }
-
-    #[test]
-    fn a_purchase_has_one_end() {
-        let failed = AccountEvent::PurchaseFailed {
-            at: at(2),
-            receipt_code: code(1),
-            reason: FailureReason::PaymentDeclined,
-        };
-        for command in [
-            AccountCommand::CompletePurchase { at: at(3), receipt_code: code(1) },
-            AccountCommand::VoidPurchase {
-                at: at(3),
-                receipt_code: code(1),
-                reason: VoidReason::Abandoned,
-            },
-        ] {
-            given::<Account>(&with(&[requested(1), failed.clone()]))
-                .when(&command)
-                .then_refused(&AccountRefusal::PurchaseNotOpen);
-        }
-    }
-
-    #[test]
-    fn a_product_for_vips_is_not_sold_to_others() {
-        let AccountCommand::RequestPurchase { at, receipt_code, charge_id, offer, .. } = request(1)
-        else {
-            unreachable!()
-        };
-        let request = |rank| AccountCommand::RequestPurchase {
-            at,
-            receipt_code,
-            charge_id,
-            payment_method: None,
-            offer: Offer { min_rank: Rank::Vip, ..offer.clone() },
-            rank,
-        };
-        let refusal = AccountRefusal::RankRequired { needs: Rank::Vip };
-        given::<Account>(&opened()).when(&request(Rank::Standard)).then_refused(&refusal);
-        assert!(given::<Account>(&opened()).state().decide(&request(Rank::Vip)).is_ok());
-    }
-
-    #[test]
-    fn gold_on_its_way_is_counted_before_the_provider_is_asked() {
-        let room = MAX_GOLD - 1_000 - 100;
-        let grant = |amount| AccountCommand::GrantGold {
-            at: at(2),
-            receipt_code: code(9),
-            gold: gold(amount),
-        };
-        let state = given::<Account>(&with(&[requested(1)])).state();
-        assert_eq!(state.decide(&grant(room + 1)), Err(AccountRefusal::BalanceTooLarge));
-        assert!(state.decide(&grant(room)).is_ok());
-    }
-
-    proptest! {
-        /// Whatever is asked, each movement's carried balance follows from the one before it.
-        #[test]
-        fn carried_balances_follow_from_each_other(asks in prop::collection::vec((0..5u8, 0..3_000u64), 1..60)) {
-            let mut state = Account::default();
-            let mut sum = 0i128;
-            let opening = AccountCommand::Open { at: at(0), bonus: gold(1_000) };
-            let commands = asks.iter().zip(0u64..).map(|((what, amount), n)| match what {
-                0 => AccountCommand::GrantGold { at: at(1), receipt_code: code(n), gold: gold(*amount) },
-                1 => AccountCommand::Spend { at: at(1), reference: "t".into(), gold: gold(*amount) },
-                2 => request(n),
-                3 => AccountCommand::CompletePurchase { at: at(1), receipt_code: code(n.saturating_sub(1)) },
-                _ => AccountCommand::VoidPurchase { at: at(1), receipt_code: code(n.saturating_sub(1)), reason: VoidReason::Abandoned },
-            });
-            for command in std::iter::once(opening).chain(commands) {
-                for event in state.decide(&command).unwrap_or_default() {
-                    if let Some(entry) = event.ledger_entry() {
-                        let moved = i128::from(entry.movement.gold.total());
-                        sum += if entry.direction == Direction::Credit { moved } else { -moved };
-                        prop_assert_eq!(sum, i128::from(entry.movement.balance.gold()));
-                    }
-                    state.evolve(&event);
-                }
-            }
-            prop_assert_eq!(sum, i128::from(state.wallet().gold()));
-        }
-    }
-}
+mod tests;

@@ -5,8 +5,11 @@ use std::fmt;
 
 use crate::account::{Account, AccountEvent};
 use crate::aggregate::Aggregate;
-use crate::id::{PlayerId, ProductId};
+use crate::id::{PackageCode, PlayerId, ProductId, PromoCode};
+use crate::identity::{Identity, IdentityEvent};
+use crate::package::{Package, PackageEvent};
 use crate::product::{Product, ProductEvent};
+use crate::promo::{Promo, PromoEvent};
 use crate::stored::{self, DecodeError, Recorded};
 
 /// An event with the id of its stream, whatever its family: what followers match on.
@@ -16,6 +19,12 @@ pub enum ClubEvent {
     Account(PlayerId, AccountEvent),
     /// Of a product.
     Product(ProductId, ProductEvent),
+    /// Of a limited package.
+    Package(PackageCode, PackageEvent),
+    /// Of a promotion.
+    Promo(PromoCode, PromoEvent),
+    /// Of somebody's standing.
+    Identity(PlayerId, IdentityEvent),
 }
 
 impl ClubEvent {
@@ -26,9 +35,13 @@ impl ClubEvent {
     /// was written by another.
     pub fn decode(recorded: &Recorded) -> Result<Self, DecodeError> {
         let id = &recorded.event.aggregate_id;
-        match recorded.event.aggregate_type.as_ref() {
-            Account::TYPE => Ok(Self::Account(stored::decode_id(id)?, recorded.event.decode()?)),
-            Product::TYPE => Ok(Self::Product(stored::decode_id(id)?, recorded.event.decode()?)),
+        let event = &recorded.event;
+        match event.aggregate_type.as_ref() {
+            Account::TYPE => Ok(Self::Account(stored::decode_id(id)?, event.decode()?)),
+            Product::TYPE => Ok(Self::Product(stored::decode_id(id)?, event.decode()?)),
+            Package::TYPE => Ok(Self::Package(stored::decode_id(id)?, event.decode()?)),
+            Promo::TYPE => Ok(Self::Promo(stored::decode_id(id)?, event.decode()?)),
+            Identity::TYPE => Ok(Self::Identity(stored::decode_id(id)?, event.decode()?)),
             other => Err(DecodeError::UnknownFamily(other.to_owned())),
         }
     }

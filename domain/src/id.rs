@@ -111,9 +111,162 @@ hex_code!(
     "charge id"
 );
 
+hex_code!(
+    /// A card as the club knows it again: a keyed fingerprint of its token, of which nothing can be
+    /// told but whether two are the same: 15 hex digits.
+    CardPrint(u64),
+    15,
+    "card fingerprint"
+);
+
+/// The longest code of a package or promotion.
+pub const LONGEST_CODE: usize = 40;
+
+macro_rules! text_code {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            length: u8,
+            bytes: [u8; LONGEST_CODE],
+        }
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                let text = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+                // Only ASCII gets in.
+                std::str::from_utf8(text).unwrap_or_default()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+                // A letter or more: a code is never taken for a number.
+                let is_code = text.bytes().all(allowed) && text.bytes().any(|b| b.is_ascii_uppercase());
+                let mut bytes = [0; LONGEST_CODE];
+                match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+                    (Some(room), Ok(length)) if is_code => {
+                        room.copy_from_slice(text.as_bytes());
+                        Ok(Self { length, bytes })
+                    }
+                    _ => Err(InvalidId { what: $what }),
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_code!(
+    /// A limited package: up to 40 of `A-Z 0-9 _ -`, a letter among them.
+    PackageCode,
+    "package code"
+);
+text_code!(
+    /// A promotion: up to 40 of `A-Z 0-9 _ -`, a letter among them.
+    PromoCode,
+    "promo code"
+);
+
+/// One thing in a player's inventory: the receipt it was bought under, and which one of that
+/// purchase. Its text is `00c0ffee0001-1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId {
+    /// The purchase.
+    pub receipt_code: ReceiptCode,
+    /// From 1.
+    pub number: u8,
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.receipt_code, self.number)
+    }
+}
+
+impl FromStr for ItemId {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = || InvalidId { what: "item id" };
+        let (receipt, number) = text.split_once('-').ok_or_else(invalid)?;
+        let is_number = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
+        let number = number.parse().ok().filter(|_| is_number).ok_or_else(invalid)?;
+        let receipt_code = receipt.parse().map_err(|_| invalid())?;
+        Ok(Self { receipt_code, number })
+    }
+}
+
+impl Serialize for ItemId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ItemId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_codes_are_capitals_digits_and_dashes_with_a_letter() {
+        let code: PackageCode = "WEEKEND_STARTER".parse().unwrap();
+        assert_eq!(code.to_string(), "WEEKEND_STARTER");
+        for text in ["", "weekend", "2001", "A B", "\u{ac00}", &"A".repeat(41)] {
+            assert!(text.parse::<PromoCode>().is_err(), "{text}");
+        }
+        assert!("A".repeat(40).parse::<PromoCode>().is_ok());
+    }
+
+    #[test]
+    fn items_are_named_after_their_receipt() {
+        let item = ItemId { receipt_code: ReceiptCode::from_bits(1), number: 12 };
+        assert_eq!(item.to_string(), "000000000001-12");
+        assert_eq!("000000000001-12".parse(), Ok(item));
+        for text in [
+            "",
+            "000000000001",
+            "000000000001-",
+            "000000000001-01",
+            "000000000001-+1",
+            "000000000001-256",
+        ] {
+            assert!(text.parse::<ItemId>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn codes_keep_their_width_and_read_back() {

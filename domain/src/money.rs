@@ -20,6 +20,19 @@ impl Gold {
         (amount <= MAX_GOLD).then_some(Self(amount))
     }
 
+    /// This share of it, rounded down: `self × part / whole`. `None` if the whole is nothing.
+    #[must_use]
+    pub fn share(self, part: Cents, whole: Cents) -> Option<Self> {
+        let coins = u128::from(self.0) * u128::from(part.0.min(whole.0));
+        u64::try_from(coins.checked_div(u128::from(whole.0))?).ok().map(Self)
+    }
+
+    /// What is left without `other`; nothing if that is more.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// The number of coins.
     #[must_use]
     pub fn amount(self) -> u64 {
@@ -60,6 +73,31 @@ impl GoldParts {
     pub fn total(self) -> u64 {
         self.paid.saturating_add(self.free)
     }
+
+    /// Each kind added up.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            paid: self.paid.saturating_add(other.paid),
+            free: self.free.saturating_add(other.free),
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Up to `amount` of this, given gold before bought gold.
+    fn first_free(self, amount: u64) -> Self {
+        let free = self.free.min(amount);
+        Self { paid: self.paid.min(amount - free), free }
+    }
+
+    /// Up to `amount` of this, bought gold before given gold.
+    fn first_paid(self, amount: u64) -> Self {
+        let paid = self.paid.min(amount);
+        Self { paid, free: self.free.min(amount - paid) }
+    }
 }
 
 /// Everything a player has: the balance that movements carry after themselves.
@@ -89,40 +127,102 @@ impl Wallet {
         self.paid.saturating_add(self.free)
     }
 
-    /// The wallet with `gold` more in it, unless it would pass [`MAX_GOLD`].
+    /// Puts gold in. A debt is repaid first, with bought gold before given gold. `None` if the
+    /// balance would pass [`MAX_GOLD`].
     #[must_use]
-    pub fn credit(self, gold: GoldParts) -> Option<Self> {
-        let after = Self {
-            paid: self.paid.checked_add(gold.paid)?,
-            free: self.free.checked_add(gold.free)?,
-            ..self
-        };
-        (after.paid.checked_add(after.free)? <= MAX_GOLD).then_some(after)
+    pub fn credit(self, gold: GoldParts) -> Option<Movement> {
+        let repaid = gold.first_paid(self.debt);
+        let gold = GoldParts { paid: gold.paid - repaid.paid, free: gold.free - repaid.free };
+        let movement = Movement { gold, debt: repaid, balance: self };
+        let balance = self.after(Direction::Credit, &movement)?;
+        (balance.paid.checked_add(balance.free)? <= MAX_GOLD)
+            .then_some(Movement { balance, ..movement })
     }
 
-    /// Takes `gold` out, given gold first: what was taken and what is left; `None` if there is not
-    /// enough.
+    /// Takes gold out to spend it. `None` if there is not enough.
     #[must_use]
-    pub fn debit(self, gold: Gold) -> Option<(GoldParts, Self)> {
-        let free = self.free.min(gold.0);
-        let paid = gold.0 - free;
-        let after = Self { paid: self.paid.checked_sub(paid)?, free: self.free - free, ..self };
-        Some((GoldParts { paid, free }, after))
+    pub fn debit(self, gold: Gold, order: SpendOrder) -> Option<Movement> {
+        if gold.0 > self.gold() {
+            return None;
+        }
+        let held = GoldParts { paid: self.paid, free: self.free };
+        let gold = match order {
+            SpendOrder::FreeFirst => held.first_free(gold.0),
+            SpendOrder::PaidFirst => held.first_paid(gold.0),
+        };
+        let movement = Movement { gold, debt: GoldParts::default(), balance: self };
+        let balance = self.after(Direction::Debit, &movement)?;
+        Some(Movement { balance, ..movement })
     }
+
+    /// Takes bought gold back after its money was returned: bought gold first, then given gold; what
+    /// is no longer there becomes a debt. `None` only if the debt would pass [`MAX_GOLD`].
+    #[must_use]
+    pub fn take_back(self, gold: Gold) -> Option<Movement> {
+        let held = GoldParts { paid: self.paid, free: self.free };
+        let taken = held.first_paid(gold.0);
+        let debt = GoldParts { paid: gold.0 - taken.total(), free: 0 };
+        let movement = Movement { gold: taken, debt, balance: self };
+        let balance = self.after(Direction::Debit, &movement)?;
+        (balance.debt <= MAX_GOLD).then_some(Movement { balance, ..movement })
+    }
+
+    /// The wallet after a movement of these amounts, whatever balance the movement itself says;
+    /// `None` if it cannot have happened to this wallet.
+    #[must_use]
+    pub fn after(self, direction: Direction, movement: &Movement) -> Option<Self> {
+        let Movement { gold, debt, .. } = movement;
+        match direction {
+            Direction::Credit => Some(Self {
+                paid: self.paid.checked_add(gold.paid)?,
+                free: self.free.checked_add(gold.free)?,
+                debt: self.debt.checked_sub(debt.total())?,
+                ..self
+            }),
+            Direction::Debit => Some(Self {
+                paid: self.paid.checked_sub(gold.paid)?,
+                free: self.free.checked_sub(gold.free)?,
+                debt: self.debt.checked_add(debt.total())?,
+                ..self
+            }),
+        }
+    }
+}
+
+/// Which way gold moves, seen from the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Into the wallet.
+    Credit,
+    /// Out of the wallet.
+    Debit,
+}
+
+/// Which kind of gold is spent first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SpendOrder {
+    /// Given gold first: what was paid for lasts longest.
+    #[default]
+    FreeFirst,
+    /// Bought gold first.
+    PaidFirst,
 }
 
 /// What a money event carries: the gold that moved, by origin, and the whole wallet after it.
 /// The event's type tells the direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movement {
-    /// What moved.
+    /// What moved into or out of the wallet.
     pub gold: GoldParts,
+    /// What moved besides as a debt: repaid by a credit, owed after a debit.
+    #[serde(default, skip_serializing_if = "GoldParts::is_zero")]
+    pub debt: GoldParts,
     /// The wallet after it.
     pub balance: Wallet,
 }
 
 /// Real money in hundredths of a currency's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
@@ -133,6 +233,18 @@ impl Cents {
         let full = self.0.checked_mul(u64::from(quantity.0))?;
         let left = 100 - u64::from(discount.0);
         Some(Self(full.checked_mul(left)? / 100))
+    }
+
+    /// What is left without `other`; nothing if that is more.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
     }
 }
 
@@ -247,18 +359,59 @@ mod tests {
         assert_eq!(Gold::new(100).unwrap().times(quantity(99)), Gold::new(9_900));
     }
 
+    fn wallet(paid: u64, free: u64, debt: u64) -> Wallet {
+        Wallet { paid, free, debt, ..Wallet::default() }
+    }
+
+    #[test]
+    fn what_was_spent_already_becomes_a_debt_and_earnings_repay_it_first() {
+        let refunded = wallet(40, 30, 0).take_back(Gold::new(100).unwrap()).unwrap();
+        assert_eq!(refunded.gold, GoldParts { paid: 40, free: 30 });
+        assert_eq!(refunded.balance, wallet(0, 0, 30));
+        let earned = refunded.balance.credit(GoldParts { paid: 0, free: 50 }).unwrap();
+        assert_eq!((earned.gold.free, earned.debt.free), (20, 30));
+        assert_eq!(earned.balance, wallet(0, 20, 0));
+    }
+
+    #[test]
+    fn a_setting_spends_bought_gold_first() {
+        let spent = wallet(40, 30, 0).debit(Gold::new(50).unwrap(), SpendOrder::PaidFirst).unwrap();
+        assert_eq!(spent.gold, GoldParts { paid: 40, free: 10 });
+    }
+
+    #[test]
+    fn shares_are_rounded_down_and_the_whole_is_the_whole() {
+        let gold = Gold::new(100).unwrap();
+        assert_eq!(gold.share(Cents(100), Cents(299)), Gold::new(33));
+        assert_eq!(gold.share(Cents(299), Cents(299)), Some(gold));
+        assert_eq!(gold.share(Cents(1), Cents(0)), None);
+    }
+
     proptest! {
         #[test]
         fn debits_take_free_gold_first_and_lose_nothing(paid in 0..1_000u64, free in 0..1_000u64, take in 0..2_500u64) {
-            let wallet = Wallet { paid, free, ..Wallet::default() };
-            match wallet.debit(Gold::new(take).unwrap()) {
+            let wallet = wallet(paid, free, 0);
+            match wallet.debit(Gold::new(take).unwrap(), SpendOrder::FreeFirst) {
                 None => prop_assert!(take > wallet.gold()),
-                Some((taken, after)) => {
+                Some(Movement { gold: taken, balance: after, .. }) => {
                     prop_assert_eq!(taken.total(), take);
                     prop_assert_eq!(after.gold() + take, wallet.gold());
                     prop_assert!(taken.paid == 0 || after.free == 0);
                 }
             }
+        }
+
+        #[test]
+        fn taking_back_and_earning_lose_nothing(paid in 0..500u64, free in 0..500u64, debt in 0..500u64, amount in 0..2_000u64) {
+            // What somebody has, less what they owe.
+            let worth = |wallet: Wallet| i128::from(wallet.gold()) - i128::from(wallet.debt);
+            let before = wallet(paid, free, debt);
+            let taken = before.take_back(Gold::new(amount).unwrap()).unwrap();
+            prop_assert_eq!(worth(taken.balance), worth(before) - i128::from(amount));
+            prop_assert!(taken.balance.gold() == 0 || taken.debt.total() == 0);
+            let earned = before.credit(GoldParts { paid: 0, free: amount }).unwrap();
+            prop_assert_eq!(worth(earned.balance), worth(before) + i128::from(amount));
+            prop_assert!(earned.gold.total() == 0 || earned.balance.debt == 0);
         }
     }
 }

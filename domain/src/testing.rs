@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::aggregate::Aggregate;
 use crate::money::{Cents, Currency, Gold, Percent};
-use crate::product::{Rank, Terms};
+use crate::offer::Rank;
+use crate::product::PackTerms;
 
 /// A state made of history, waiting for a question.
 #[derive(Debug)]
@@ -64,8 +65,8 @@ pub fn at(second: i64) -> DateTime<Utc> {
 
 /// The smallest gold pack: 100 gold for 2.99 USD.
 #[must_use]
-pub fn small_pack() -> Terms {
-    Terms {
+pub fn small_pack() -> PackTerms {
+    PackTerms {
         sku: "GOLD_PACK_SMALL".into(),
         name: "골드 팩 (소)".into(),
         name_en: "Small gold pack".into(),

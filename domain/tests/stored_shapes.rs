@@ -4,7 +4,10 @@
 use domain::account::AccountEvent;
 use domain::aggregate::Event;
 use domain::encoding::encode;
+use domain::identity::IdentityEvent;
+use domain::package::PackageEvent;
 use domain::product::ProductEvent;
+use domain::promo::PromoEvent;
 use domain::stored::decode;
 use serde::Deserialize;
 
@@ -48,16 +51,27 @@ fn names(source: &'static str) -> Vec<&'static str> {
     body.split('"').skip(1).step_by(2).collect()
 }
 
-#[test]
-fn account_events_keep_their_shape() {
-    let written = names(include_str!("../src/account.rs"));
-    assert!(!written.is_empty());
-    hold::<AccountEvent>(include_str!("../fixtures/account.jsonl"), &written);
+/// A test for each family: its source and its fixtures.
+macro_rules! families {
+    ($($test:ident: $event:ty, $source:literal, $fixtures:literal;)*) => {$(
+        #[test]
+        fn $test() {
+            let written = names(include_str!($source));
+            assert!(!written.is_empty());
+            hold::<$event>(include_str!($fixtures), &written);
+        }
+    )*};
 }
 
-#[test]
-fn product_events_keep_their_shape() {
-    let written = names(include_str!("../src/product.rs"));
-    assert!(!written.is_empty());
-    hold::<ProductEvent>(include_str!("../fixtures/product.jsonl"), &written);
+families! {
+    account_events_keep_their_shape:
+        AccountEvent, "../src/account/event.rs", "../fixtures/account.jsonl";
+    product_events_keep_their_shape:
+        ProductEvent, "../src/product.rs", "../fixtures/product.jsonl";
+    package_events_keep_their_shape:
+        PackageEvent, "../src/package.rs", "../fixtures/package.jsonl";
+    promo_events_keep_their_shape:
+        PromoEvent, "../src/promo.rs", "../fixtures/promo.jsonl";
+    identity_events_keep_their_shape:
+        IdentityEvent, "../src/identity.rs", "../fixtures/identity.jsonl";
 }

@@ -1,0 +1,382 @@
+//! What may be asked of an account, and why it refuses.
+
+use chrono::{DateTime, Utc};
+
+use super::event::{FailureReason, FraudRule, VoidReason};
+use crate::id::{CardPrint, ChargeId, ItemId, ReceiptCode};
+use crate::limit::{Rate, UseLimit};
+use crate::money::{Cents, Gold, SpendOrder};
+use crate::offer::{BenefitOffer, Offer, Rank};
+
+/// What may be asked of an account.
+#[expect(clippy::large_enum_variant, reason = "made once a decision, on the stack, and not kept")]
+#[derive(Debug, Clone)]
+pub enum AccountCommand {
+    /// Open it, with gold for signing up; asking again does nothing.
+    Open {
+        /// When.
+        at: DateTime<Utc>,
+        /// Gold to start with.
+        bonus: Gold,
+    },
+    /// Give gold.
+    GrantGold {
+        /// When.
+        at: DateTime<Utc>,
+        /// The grant's receipt.
+        receipt_code: ReceiptCode,
+        /// How much.
+        gold: Gold,
+    },
+    /// Give vip points.
+    GrantVipPoints {
+        /// When.
+        at: DateTime<Utc>,
+        /// The grant's receipt.
+        receipt_code: ReceiptCode,
+        /// How many.
+        vip_points: u64,
+    },
+    /// Spend gold.
+    Spend {
+        /// When.
+        at: DateTime<Utc>,
+        /// On what.
+        reference: String,
+        /// How much.
+        gold: Gold,
+        /// Of which kind first.
+        order: SpendOrder,
+    },
+    /// Begin a purchase for real money.
+    RequestPurchase {
+        /// When.
+        at: DateTime<Utc>,
+        /// The purchase's id.
+        receipt_code: ReceiptCode,
+        /// Its name at the provider.
+        charge_id: ChargeId,
+        /// How the player pays.
+        payment_method: Option<String>,
+        /// The card, so far as it must be known again.
+        card: Option<CardPrint>,
+        /// The terms, made by the product or package.
+        offer: Offer,
+        /// The buyer's rank.
+        rank: Rank,
+        /// How often one may buy.
+        rules: PurchaseRules,
+    },
+    /// The provider has the money.
+    CompletePurchase {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which purchase.
+        receipt_code: ReceiptCode,
+    },
+    /// The provider declined.
+    FailPurchase {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which purchase.
+        receipt_code: ReceiptCode,
+        /// Why.
+        reason: FailureReason,
+    },
+    /// The provider has made sure that it never takes the money.
+    VoidPurchase {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which purchase.
+        receipt_code: ReceiptCode,
+        /// Why.
+        reason: VoidReason,
+    },
+    /// The provider had taken money for a purchase that ended otherwise, and gave it back. Asking
+    /// again does nothing.
+    RecordLateCapture {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which purchase.
+        receipt_code: ReceiptCode,
+        /// How much.
+        amount_cents: Cents,
+    },
+    /// Give money back.
+    RequestRefund {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which purchase.
+        sale: Sale,
+        /// How much; all that is left, if not given.
+        amount_cents: Option<Cents>,
+        /// Whether unused items that were bought with its gold shall be taken back.
+        take_back_items: bool,
+    },
+    /// The provider says that it has given back so much all in all. Asking again does nothing.
+    RecordRefund {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which purchase.
+        sale: Sale,
+        /// All that it has given back.
+        refunded_cents: Cents,
+    },
+    /// The provider refuses a refund that was asked for. Asking again does nothing.
+    FailRefund {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which purchase.
+        receipt_code: ReceiptCode,
+        /// Which refund.
+        number: u16,
+    },
+    /// The bank took the money back. Asking again does nothing.
+    RecordChargeback {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which purchase.
+        sale: Sale,
+    },
+    /// Stop buying for a while.
+    BlockPurchases {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which rule was broken.
+        rule: FraudRule,
+        /// The first moment at which buying is possible again.
+        until: DateTime<Utc>,
+    },
+    /// Buy a benefit with gold.
+    BuyBenefit {
+        /// When.
+        at: DateTime<Utc>,
+        /// The purchase's id.
+        receipt_code: ReceiptCode,
+        /// The terms, made by the product.
+        offer: BenefitOffer,
+        /// The buyer's rank.
+        rank: Rank,
+        /// Gold of which kind is spent first.
+        order: SpendOrder,
+    },
+    /// Use an item.
+    UseItem {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        item_id: ItemId,
+    },
+    /// An item's time is over. Asking again does nothing.
+    ExpireItem {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        item_id: ItemId,
+    },
+    /// Take back what is unused of a purchase, and return its gold.
+    RefundItems {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which purchase.
+        receipt_code: ReceiptCode,
+    },
+    /// Set how much real money a month may cost.
+    SetSpendLimit {
+        /// When.
+        at: DateTime<Utc>,
+        /// How much; no limit, if not given.
+        monthly_cents: Option<Cents>,
+    },
+    /// Spend nothing for a while. It can be made longer, never shorter.
+    CoolOff {
+        /// When.
+        at: DateTime<Utc>,
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+    /// Spend nothing for long, or ever. It can be made longer, never shorter.
+    ExcludeSelf {
+        /// When.
+        at: DateTime<Utc>,
+        /// Until when; for ever, if not given.
+        until: Option<DateTime<Utc>>,
+    },
+}
+
+/// A completed purchase, as its own events tell it: these never change, so the account need not keep
+/// them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sale {
+    /// Which.
+    pub receipt_code: ReceiptCode,
+    /// What was charged.
+    pub total_cents: Cents,
+    /// What was credited.
+    pub gold: Gold,
+    /// When.
+    pub completed_at: DateTime<Utc>,
+}
+
+/// How often somebody may buy. What is not given is not limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PurchaseRules {
+    /// Purchases of limited packages.
+    pub limited: Option<Rate>,
+    /// Purchases of any kind; more stop all buying for as long as the window is.
+    pub purchases: Option<Rate>,
+    /// Different cards; more stop all buying for as long as the window is.
+    pub cards: Option<Rate>,
+}
+
+/// Why an account refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountRefusal {
+    /// Nobody has opened this account.
+    #[error("there is no such account")]
+    NoSuchAccount,
+    /// Nothing would move.
+    #[error("the amount must be at least 1")]
+    NothingToMove,
+    /// The wallet would outgrow what money can be.
+    #[error("the balance would be larger than any balance may be")]
+    BalanceTooLarge,
+    /// Not enough gold.
+    #[error("not enough gold: {has} of {needs}")]
+    InsufficientGold {
+        /// What there is.
+        has: u64,
+        /// What it takes.
+        needs: u64,
+    },
+    /// The product is for a higher rank.
+    #[error("this product is for rank {needs:?} and above")]
+    RankRequired {
+        /// The least rank.
+        needs: Rank,
+    },
+    /// The player has had all that one player may have.
+    #[error("you have had {had} of {} that one player may have", limit.count)]
+    UserLimitReached {
+        /// The limit.
+        limit: UseLimit,
+        /// How many the player has had.
+        had: u32,
+        /// When there will be more, if ever.
+        until: Option<DateTime<Utc>>,
+    },
+    /// The player has used a promotion as often as one player may.
+    #[error("you have used this promotion {most} times already, which is all that one player may")]
+    PromoUserLimitReached {
+        /// How often one player may.
+        most: u32,
+    },
+    /// The player's own monthly limit.
+    #[error(
+        "your own limit of {limit_cents} cents a month leaves {left_cents} cents until {until}"
+    )]
+    SpendLimitReached {
+        /// The limit.
+        limit_cents: u64,
+        /// What is left of it.
+        left_cents: u64,
+        /// When the month is over.
+        until: DateTime<Utc>,
+    },
+    /// Spending is locked.
+    #[error("spending is locked: {lock}")]
+    SpendLocked {
+        /// By what.
+        lock: SpendLock,
+    },
+    /// Too many limited packages in a short time.
+    #[error("too many limited packages at once: buy again after {until}")]
+    TooFast {
+        /// When the next one is allowed.
+        until: DateTime<Utc>,
+    },
+    /// Buying is stopped for a while.
+    #[error("buying is stopped until {until}")]
+    PurchasesBlocked {
+        /// Which rule was broken.
+        rule: FraudRule,
+        /// The first moment at which buying is possible again.
+        until: DateTime<Utc>,
+    },
+    /// The purchase has ended already, or never was.
+    #[error("the purchase is not under way")]
+    PurchaseNotOpen,
+    /// The receipt code is taken.
+    #[error("the receipt code is already in use")]
+    ReceiptInUse,
+    /// Nothing is left to be given back.
+    #[error("nothing of this purchase is left to be given back")]
+    NothingToRefund,
+    /// More than is left.
+    #[error("{left_cents} cents of this purchase are left to be given back")]
+    RefundTooLarge {
+        /// What is left.
+        left_cents: u64,
+    },
+    /// The provider has not yet answered to another refund.
+    #[error("a refund of this purchase is under way: wait for its end")]
+    RefundUnderWay,
+    /// The player does not have this item, or no longer.
+    #[error("there is no such unused item")]
+    NoSuchItem,
+    /// Its time is over.
+    #[error("the item could be used until {at}")]
+    ItemTooLate {
+        /// When it was over.
+        at: DateTime<Utc>,
+    },
+    /// A protection cannot be weakened.
+    #[error("a pause can be made longer, not shorter")]
+    PauseCannotBeShortened,
+}
+
+/// What locks spending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpendLock {
+    /// Gold is owed.
+    Debt(u64),
+    /// The player wants to spend nothing for a while.
+    CoolingOff(DateTime<Utc>),
+    /// The player wants to spend nothing for long; for ever, without a time.
+    SelfExclusion(Option<DateTime<Utc>>),
+}
+
+impl SpendLock {
+    /// Its name, for programs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debt(_) => "debt",
+            Self::CoolingOff(_) => "cooling_off",
+            Self::SelfExclusion(_) => "self_exclusion",
+        }
+    }
+
+    /// When it ends, where that is known.
+    #[must_use]
+    pub fn until(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Debt(_) => None,
+            Self::CoolingOff(until) => Some(until),
+            Self::SelfExclusion(until) => until,
+        }
+    }
+}
+
+impl std::fmt::Display for SpendLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Debt(gold) => {
+                write!(f, "{gold} gold are owed after a refund and are repaid first")
+            }
+            Self::CoolingOff(until) => write!(f, "you asked for a pause until {until}"),
+            Self::SelfExclusion(Some(until)) => write!(f, "you excluded yourself until {until}"),
+            Self::SelfExclusion(None) => f.write_str("you excluded yourself for good"),
+        }
+    }
+}
