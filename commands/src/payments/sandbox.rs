@@ -14,7 +14,10 @@ use futures::future::BoxFuture;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
+use super::{
+    CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
+    ProviderRecord, Refund, RefundState, Untrusted,
+};
 
 /// Charges waiting to be recorded; more wait in line.
 const QUEUE: usize = 4_096;
@@ -31,7 +34,7 @@ pub struct Sandbox {
 struct Ask {
     charge: Charge,
     wish: State,
-    answer: oneshot::Sender<Result<ChargeOutcome, ProviderError>>,
+    answer: oneshot::Sender<Result<ChargeState, ProviderError>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +53,11 @@ impl State {
         }
     }
 
-    fn outcome(name: &str) -> Option<ChargeOutcome> {
+    fn outcome(name: &str) -> Option<ChargeState> {
         match name {
-            "captured" => Some(ChargeOutcome::Captured),
-            "declined" => Some(ChargeOutcome::Declined(FailureReason::PaymentDeclined)),
-            "voided" => Some(ChargeOutcome::Voided),
+            "captured" => Some(ChargeState::CAPTURED),
+            "declined" => Some(ChargeState::Declined(FailureReason::PaymentDeclined)),
+            "voided" => Some(ChargeState::Voided),
             _ => None,
         }
     }
@@ -69,25 +72,70 @@ impl Sandbox {
         Self { records }
     }
 
-    async fn ask(&self, charge: Charge, wish: State) -> Result<ChargeOutcome, ProviderError> {
+    async fn ask(&self, charge: Charge, wish: State) -> Result<ChargeState, ProviderError> {
         let (answer, answered) = oneshot::channel();
-        let gone = || ProviderError { reason: "the sandbox has ended".to_owned() };
+        let gone = || ProviderError::new("the sandbox has ended");
         self.records.send(Ask { charge, wish, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
 impl PaymentProvider for Sandbox {
-    fn charge(&self, charge: Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        let wish = match charge.card.reveal() {
+    fn name(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn charge<'a>(
+        &'a self,
+        charge: &'a Charge,
+        card: &'a CardToken,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        let wish = match card.reveal() {
             Some("tok_decline") => State::Declined,
             _ => State::Captured,
         };
-        self.ask(charge, wish).boxed()
+        self.ask(charge.clone(), wish).boxed()
     }
 
-    fn settle(&self, charge: &Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
+    fn status<'a>(
+        &'a self,
+        charge: &'a Charge,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
         self.ask(charge.clone(), State::Voided).boxed()
+    }
+
+    fn capture<'a>(
+        &'a self,
+        charge: &'a Charge,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        self.status(charge)
+    }
+
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        self.ask(charge.clone(), State::Voided).boxed()
+    }
+
+    fn refund<'a>(
+        &'a self,
+        _: &'a Charge,
+        _: &'a Refund,
+    ) -> BoxFuture<'a, Result<RefundState, ProviderError>> {
+        async { Ok(RefundState::Refused) }.boxed()
+    }
+
+    fn verify(
+        &self,
+        _: &Delivery<'_>,
+        _: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Notice, Untrusted> {
+        Err(Untrusted::Signature)
+    }
+
+    fn records<'a>(
+        &'a self,
+        _: Option<&'a ProviderRecord>,
+    ) -> BoxFuture<'a, Result<Vec<ProviderRecord>, ProviderError>> {
+        async { Ok(vec![]) }.boxed()
     }
 }
 
@@ -99,7 +147,7 @@ async fn keep_records(pool: PgPool, mut asks: mpsc::Receiver<Ask>) {
         for ask in batch.drain(..) {
             let outcome = match &recorded {
                 Ok(states) => find(states, ask.charge.charge_id),
-                Err(error) => Err(ProviderError { reason: error.to_string() }),
+                Err(error) => Err(ProviderError::new(error)),
             };
             // Whoever has gone away asks again.
             let _ = ask.answer.send(outcome);
@@ -107,11 +155,11 @@ async fn keep_records(pool: PgPool, mut asks: mpsc::Receiver<Ask>) {
     }
 }
 
-fn find(states: &[(String, String)], charge: ChargeId) -> Result<ChargeOutcome, ProviderError> {
+fn find(states: &[(String, String)], charge: ChargeId) -> Result<ChargeState, ProviderError> {
     let charge = charge.to_string();
     let state =
         states.iter().find(|(id, _)| *id == charge).and_then(|(_, state)| State::outcome(state));
-    state.ok_or_else(|| ProviderError { reason: format!("charge {charge} was not recorded") })
+    state.ok_or_else(|| ProviderError::new(format_args!("charge {charge} was not recorded")))
 }
 
 /// Whoever comes first decides; everybody learns what was decided.
