@@ -73,7 +73,7 @@ pub async fn inventory(
     let asked = query(asked)?;
     reads::caught_up(&app, Some(player.id()), min).await?;
     let (length, now) = (page_length(asked.limit), app.commands.clock.now());
-    let page = items::page(&app.pool, player.id(), asked.cursor, length).await?;
+    let page = items::page(&app.pool, player.id(), asked.cursor, None, length).await?;
     let next_cursor = next_cursor(&page.rows, length, |item| item.ordinal);
     let items = page.rows.into_iter().map(|item| Item::of(item, now)).collect();
     Ok(Json(Page { items, next_cursor, position: page.position }))
