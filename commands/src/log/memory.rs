@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
-use super::{Appended, Batch, KeyedCommand, LastEvent, LockedLog, Log, LogError, Tail};
+use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
 use crate::keys::KeyHash;
 
 /// How often, in a thousand calls, each fault strikes.
@@ -242,8 +242,8 @@ impl Log for MemoryLog {
         .boxed()
     }
 
-    fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>> {
-        async {
+    fn lock(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Locked, LogError>> {
+        async move {
             self.is_alive().await;
             if self.roll().is_multiple_of(2) {
                 self.carry_out_late().await;
@@ -262,7 +262,8 @@ impl Log for MemoryLog {
             };
             let (database, late) = (self.database.clone(), self.late.clone());
             let locked = LockedMemory { database, late, lose, lock: self.lock.clone() };
-            Ok(Box::new(locked) as Box<dyn LockedLog>)
+            let tail = self.database.tail(position, limit);
+            Ok((Box::new(locked) as Box<dyn LockedLog>, tail))
         }
         .boxed()
     }
