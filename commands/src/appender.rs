@@ -37,8 +37,6 @@ pub enum Ending {
 const PAGE: usize = 10_000;
 /// Between attempts while the database is away: doubling from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// After so many batches under the lock that found nothing new, a node no longer counts on others.
-const CALM: u8 = 4;
 /// Announcements to other nodes are at least this far apart.
 const ANNOUNCE: Duration = Duration::from_millis(5);
 
@@ -147,7 +145,7 @@ impl Appender {
                 Ok(())
             }
             Ok(Appended::Missed) => {
-                self.contended = CALM;
+                self.contended = self.shared.limits.calm;
                 self.catch_up_with(sent).await
             }
             Err(LogError::Rejected { key_taken, reason }) => {
@@ -222,7 +220,8 @@ impl Appender {
         let asked_at = Instant::now();
         let changed = self.read_up(log.as_mut(), tail, failed).await?;
         let is_calm = changed.is_empty();
-        self.contended = if is_calm { self.contended.saturating_sub(1) } else { CALM };
+        self.contended =
+            if is_calm { self.contended.saturating_sub(1) } else { self.shared.limits.calm };
         let unsent = failed.drain(..).flat_map(|sent| sent.pendings).collect();
         let next = {
             let mut node = self.shared.node();
