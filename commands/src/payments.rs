@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use domain::account::FailureReason;
 use domain::id::{ChargeId, PlayerId, ReceiptCode};
 use domain::money::{Cents, Currency};
-use futures::future::{BoxFuture, ready};
 use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 
 /// Takes real money, and gives it back.
 pub trait PaymentProvider: Send + Sync + 'static {
@@ -42,8 +42,7 @@ pub trait PaymentProvider: Send + Sync + 'static {
 
     /// Makes sure that money which was not taken never will be, also if the provider has not heard
     /// of the charge yet: a later [`Self::charge`] answers `Voided`. What was taken stays taken.
-    fn void<'a>(&'a self, charge: &'a Charge)
-    -> BoxFuture<'a, Result<ChargeState, ProviderError>>;
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>>;
 
     /// Gives money back. A repeat with the same id gives nothing back twice.
     fn refund<'a>(

@@ -121,10 +121,7 @@ impl PaymentProvider for Guarded {
         self.call("capture", move |provider| provider.capture(charge)).boxed()
     }
 
-    fn void<'a>(
-        &'a self,
-        charge: &'a Charge,
-    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
         self.call("void", move |provider| provider.void(charge)).boxed()
     }
 

@@ -215,10 +215,7 @@ impl PaymentProvider for Sandbox {
         books::capture(&self.pool, charge).map(told).boxed()
     }
 
-    fn void<'a>(
-        &'a self,
-        charge: &'a Charge,
-    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
         async {
             let now = self.clock.now();
             let state = told(books::void(&self.pool, charge, now, now + self.delay).await);
@@ -270,9 +267,10 @@ async fn keep_books(pool: PgPool, clock: Arc<dyn Clock>, mut asks: mpsc::Receive
         for (entry, answer) in entries.iter().zip(answers) {
             let id = entry.charge.charge_id.to_string();
             let state = match &recorded {
-                Ok(states) => states.get(&id).copied().ok_or_else(|| {
-                    ProviderError::new(format!("charge {id} was not recorded"))
-                }),
+                Ok(states) => states
+                    .get(&id)
+                    .copied()
+                    .ok_or_else(|| ProviderError::new(format!("charge {id} was not recorded"))),
                 Err(error) => Err(ProviderError::new(error)),
             };
             // Whoever has gone away asks again.

@@ -10,13 +10,14 @@ use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 
 use super::card::{Card, Deed, State, reason};
 use super::webhooks::{self, Letter};
-use crate::payments::{Charge, ChargeState, Notice, ProviderError, ProviderRecord, Refund, RefundState};
+use crate::payments::{
+    Charge, ChargeState, Notice, ProviderError, ProviderRecord, Refund, RefundState,
+};
 
 /// Records on one page.
 const PAGE: i64 = 500;
 /// What [`Row`] reads.
-const COLUMNS: &str =
-    "charge_id, state, reason, card, amount_cents, refunded_cents, charged_back";
+const COLUMNS: &str = "charge_id, state, reason, card, amount_cents, refunded_cents, charged_back";
 
 /// A charge to be recorded, unless it is there.
 #[derive(Debug, Clone)]
@@ -209,11 +210,7 @@ pub(super) async fn void(
 }
 
 /// Decides a charge that is still pending.
-async fn decide(
-    executor: impl PgExecutor<'_>,
-    charge: &Charge,
-    state: State,
-) -> sqlx::Result<()> {
+async fn decide(executor: impl PgExecutor<'_>, charge: &Charge, state: State) -> sqlx::Result<()> {
     sqlx::query(
         "update sandbox.charges set state = $2, reason = $3 \
           where charge_id = $1 and state = 'pending'",
@@ -273,11 +270,7 @@ pub(super) async fn refund(
 
 /// Records what a message says: the word of the bank behind the sandbox. It decides what is
 /// pending; what is captured it can give or take back; else it changes nothing.
-pub(super) async fn take_note(
-    pool: &PgPool,
-    charge: &Charge,
-    notice: &Notice,
-) -> sqlx::Result<()> {
+pub(super) async fn take_note(pool: &PgPool, charge: &Charge, notice: &Notice) -> sqlx::Result<()> {
     match &*notice.status {
         "succeeded" => decide(pool, charge, State::Captured).await,
         "failed" => {

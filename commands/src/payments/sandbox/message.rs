@@ -53,9 +53,8 @@ pub(super) fn verify(
     if !is_signed(secrets, &[signature], &signed) {
         return Err(Untrusted::Signature);
     }
-    let signed_at: i64 = timestamp
-        .parse()
-        .map_err(|_| malformed("X-Timestamp is not a whole number of seconds"))?;
+    let signed_at: i64 =
+        timestamp.parse().map_err(|_| malformed("X-Timestamp is not a whole number of seconds"))?;
     if now.timestamp().abs_diff(signed_at) > WINDOW {
         return Err(Untrusted::Stale);
     }
