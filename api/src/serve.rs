@@ -40,7 +40,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     });
     let pool = database::main_pool(&config.database).await?;
     let commands = app::start_commands(&config, &pool).await?;
-    let worker = Worker::start(&commands, &pool, config.club.checkout_grace);
+    let worker = Worker::start(&commands, &pool);
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, &worker, metrics).await?;
     let listener = TcpListener::bind(listen)

@@ -35,13 +35,13 @@ pub struct Worker {
 impl Worker {
     /// Starts every follower: read models, the checkout reaction, the live feed.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool, checkout_grace: Duration) -> Self {
+    pub fn start(commands: &Commands, pool: &PgPool) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending);
         let hub = Hub::default();
         let read_models = engine.read_models(Pace::default());
-        engine.sink(CheckoutSink::new(commands.clone(), checkout_grace, feed.clone()));
+        engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
         Self { feed, read_models, hub, engine, shutdown }
     }
