@@ -19,7 +19,11 @@ use commands::codes::Codes;
 use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
 use commands::log::memory::{Faults, MemoryDatabase, Planted};
-use commands::payments::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
+use commands::payments::{
+    CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
+    ProviderRecord, Refund, RefundState, Untrusted,
+};
+use commands::shop::ShopPolicy;
 use commands::{Commands, Failure};
 use domain::account::{Account, AccountEvent};
 use domain::aggregate::Aggregate;
@@ -42,15 +46,50 @@ impl Clock for StandingClock {
     }
 }
 
+/// Nobody buys anything here.
 struct NoProvider;
 
+type Answer<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
+
+fn none<'a, T: Send + 'a>() -> Answer<'a, T> {
+    async { Err(ProviderError::new("there is none")) }.boxed()
+}
+
 impl PaymentProvider for NoProvider {
-    fn charge(&self, _: Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        async { Err(ProviderError { reason: "none".into() }) }.boxed()
+    fn name(&self) -> &'static str {
+        "none"
     }
 
-    fn settle(&self, _: &Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        async { Err(ProviderError { reason: "none".into() }) }.boxed()
+    fn charge<'a>(&'a self, _: &'a Charge, _: &'a CardToken) -> Answer<'a, ChargeState> {
+        none()
+    }
+
+    fn status<'a>(&'a self, _: &'a Charge) -> Answer<'a, ChargeState> {
+        none()
+    }
+
+    fn capture<'a>(&'a self, _: &'a Charge) -> Answer<'a, ChargeState> {
+        none()
+    }
+
+    fn void<'a>(&'a self, _: &'a Charge) -> Answer<'a, ChargeState> {
+        none()
+    }
+
+    fn refund<'a>(&'a self, _: &'a Charge, _: &'a Refund) -> Answer<'a, RefundState> {
+        none()
+    }
+
+    fn verify(
+        &self,
+        _: &Delivery<'_>,
+        _: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Notice, Untrusted> {
+        Err(Untrusted::Signature)
+    }
+
+    fn records<'a>(&'a self, _: Option<&'a ProviderRecord>) -> Answer<'a, Vec<ProviderRecord>> {
+        none()
     }
 }
 
@@ -66,6 +105,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
         clock,
         provider: Arc::new(NoProvider),
         fingerprints: FingerprintKey::new(b"test"),
+        policy: ShopPolicy::default(),
     }
 }
 
@@ -195,8 +235,8 @@ fn check_log(database: &MemoryDatabase) {
         if let Some(entry) = event.ledger_entry() {
             let (before, moved) = (account.wallet().gold(), entry.movement.gold.total());
             let after = match entry.direction {
-                domain::account::Direction::Credit => before + moved,
-                domain::account::Direction::Debit => before - moved,
+                domain::money::Direction::Credit => before + moved,
+                domain::money::Direction::Debit => before - moved,
             };
             assert_eq!(entry.movement.balance.gold(), after);
         }
