@@ -223,15 +223,16 @@ impl Stripe {
         let Some(Standing::Intent(id)) = self.register.find(charge).await? else {
             return Ok(RefundState::Refused);
         };
-        // Stripe forgets the key after 24 hours; the refund itself carries it for good.
-        if self.has_given_back(&id, refund).await? {
-            return Ok(RefundState::Done { refunded: self.retrieve(&id).await?.refunded() });
-        }
         let state = self.state(&self.retrieve(&id).await?).await?;
-        let ChargeState::Captured { refunded, charged_back: false } = state else {
+        let ChargeState::Captured { refunded, charged_back } = state else {
             return Ok(RefundState::Refused);
         };
-        if refund.amount == Cents(0) || refund.amount > charge.amount.minus(refunded) {
+        // Stripe forgets the key after 24 hours; the refund itself carries it for good.
+        if self.has_given_back(&id, refund).await? {
+            return Ok(RefundState::Done { refunded });
+        }
+        let left = charge.amount.minus(refunded);
+        if charged_back || refund.amount == Cents(0) || refund.amount > left {
             return Ok(RefundState::Refused);
         }
         let amount = refund.amount.0.to_string();
