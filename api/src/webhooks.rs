@@ -146,6 +146,7 @@ impl Webhooks {
         let notice = Notice {
             event_id: open.event_id.clone(),
             receipt_code: open.receipt_code,
+            payment: None,
             status: open.status.clone(),
             reason: open.reason.clone(),
         };
