@@ -12,6 +12,7 @@ mod faults;
 mod log;
 mod node;
 mod openapi;
+mod payments;
 mod provider;
 mod routes;
 mod socket;
