@@ -33,6 +33,14 @@ impl CopyRows {
         self
     }
 
+    /// A `bigint` or null.
+    pub(crate) fn optional_int(&mut self, value: Option<i64>) -> &mut Self {
+        match value {
+            Some(value) => self.int(value),
+            None => self.null(),
+        }
+    }
+
     /// A `text`.
     pub(crate) fn text(&mut self, value: &str) -> &mut Self {
         // A text of 2 GB does not come out of a PostgreSQL log.

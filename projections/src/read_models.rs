@@ -11,6 +11,8 @@ use domain::account::LedgerEntry;
 use domain::event::ClubEvent;
 use domain::stored::Recorded;
 use futures::future::BoxFuture;
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
@@ -22,13 +24,18 @@ use crate::position::{OutOfRange, from_sql};
 pub mod balances;
 pub mod books;
 pub mod catalog;
+pub mod items;
+pub mod packages;
+pub mod promos;
 pub mod purchases;
+pub mod ranks;
 pub mod statement;
 
 /// What the follower that keeps them is called in `read.followers`.
 pub const NAME: &str = "read_models";
 
-/// Every read model, empty.
+/// Every read model, empty. A page is brought into their tables in this order: what is held of a
+/// package counts purchases, so these come first.
 pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
     vec![
         Box::new(balances::Balances::default()),
@@ -36,6 +43,10 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(purchases::Purchases::default()),
         Box::new(books::Books::default()),
         Box::new(catalog::Catalog::default()),
+        Box::new(packages::Packages::default()),
+        Box::new(promos::Promos::default()),
+        Box::new(items::Items::default()),
+        Box::new(ranks::Ranks::default()),
     ]
 }
 
@@ -66,11 +77,12 @@ pub(crate) trait ReadModel: Send + Sync {
     /// Takes one event. Events come in position order.
     fn fold(&mut self, entry: &Entry<'_>);
 
-    /// Brings what was gathered into the table, in a transaction that the caller ends.
+    /// Brings what was gathered into the table of this generation, in a transaction that the caller
+    /// ends.
     fn upsert<'a>(
         &'a mut self,
         connection: &'a mut PgConnection,
-        table: &'a str,
+        generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>>;
 
     /// Writes what was gathered since the first event as rows of the table.
@@ -104,7 +116,10 @@ impl<'a> Entry<'a> {
             .map_err(|source| FollowerError::Decode { position, source })?;
         let ledger = match &event {
             ClubEvent::Account(_, event) => event.ledger_entry(),
-            ClubEvent::Product(..) => None,
+            ClubEvent::Product(..)
+            | ClubEvent::Package(..)
+            | ClubEvent::Promo(..)
+            | ClubEvent::Identity(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })
@@ -127,9 +142,9 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The table of a model in a generation.
-pub(crate) fn table(model: &dyn ReadModel, generation: i32) -> String {
-    format!("read.{}_g{generation}", model.name())
+/// The table of the model with this name in a generation.
+pub(crate) fn table(name: &str, generation: i32) -> String {
+    format!("read.{name}_g{generation}")
 }
 
 /// An answer read in one snapshot: what the read models show at exactly this position.
@@ -183,6 +198,19 @@ pub(crate) async fn read_at<R>(
 /// A `bigint` column that is never negative.
 pub(crate) fn number(row: &PgRow, column: &str) -> Result<u64, ReadError> {
     Ok(from_sql(row.try_get(column)?)?)
+}
+
+/// A `bigint` column that is null or never negative.
+pub(crate) fn optional_number(row: &PgRow, column: &str) -> Result<Option<u64>, ReadError> {
+    let stored: Option<i64> = row.try_get(column)?;
+    Ok(stored.map(from_sql).transpose()?)
+}
+
+/// A `text` column that holds the stored name of something.
+pub(crate) fn named<T: DeserializeOwned>(row: &PgRow, column: &str) -> Result<T, ReadError> {
+    let text: &str = row.try_get(column)?;
+    let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(text).map_err(|error| ReadError::Database(sqlx::Error::Decode(Box::new(error))))
 }
 
 /// Before the first promotion the views do not exist.

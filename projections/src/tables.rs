@@ -84,23 +84,18 @@ impl Follow for Tables {
 pub(crate) struct Generation {
     pub(crate) checkpoint: Checkpoint,
     state: &'static str,
-    models: Vec<(Box<dyn ReadModel>, String)>,
+    models: Vec<Box<dyn ReadModel>>,
 }
 
 impl Generation {
     /// A generation in this state, with nothing gathered.
     pub(crate) fn new(checkpoint: Checkpoint, state: &'static str) -> Self {
-        let with_table = |model: Box<dyn ReadModel>| {
-            let table = read_models::table(&*model, checkpoint.generation);
-            (model, table)
-        };
-        let models = read_models::all().into_iter().map(with_table).collect();
-        Self { checkpoint, state, models }
+        Self { checkpoint, state, models: read_models::all() }
     }
 
     /// Gathers what an event changes.
     pub(crate) fn fold(&mut self, entry: &Entry<'_>) {
-        for (model, _) in &mut self.models {
+        for model in &mut self.models {
             model.fold(entry);
         }
     }
@@ -130,8 +125,8 @@ impl Generation {
         if !checkpoint::advance(transaction, read_models::NAME, self.state, at, to).await? {
             return Err(FollowerError::Superseded);
         }
-        for (model, table) in &mut self.models {
-            model.upsert(transaction, table).await?;
+        for model in &mut self.models {
+            model.upsert(transaction, at.generation).await?;
         }
         self.checkpoint.place = *to;
         Ok(())

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
-use super::{At, Entry, ReadError, ReadModel, number, read_at};
+use super::{At, Entry, ReadError, ReadModel, number, read_at, table};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 
@@ -117,7 +117,7 @@ impl ReadModel for Balances {
     fn upsert<'a>(
         &'a mut self,
         connection: &'a mut PgConnection,
-        table: &'a str,
+        generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             if self.0.is_empty() {
@@ -129,6 +129,7 @@ impl ReadModel for Balances {
                     column.push(value);
                 }
             }
+            let table = table(NAME, generation);
             let sql = format!(
                 "insert into {table} (position, player_id, gold_paid, gold_free, vip_points, debt)
                  select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],

@@ -1,4 +1,8 @@
 //! Every movement of gold, by player: the account statement.
+//!
+//! It tells gold and debt side by side. A refund of gold that was spent takes what is there (`gold`)
+//! and makes the rest a debt (`debt_change`, above zero); what is earned later repays the debt first
+//! (`debt_change` below zero) and only the rest comes into the wallet, so a line may have no gold.
 
 use chrono::{DateTime, Utc};
 use domain::event::ClubEvent;
@@ -9,8 +13,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
-use super::books::Sum;
-use super::{At, Entry, ReadError, ReadModel, number, read_at};
+use super::books::sides;
+use super::{At, Entry, ReadError, ReadModel, number, read_at, table};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 use crate::position::bound_to_sql;
@@ -18,7 +22,7 @@ use crate::position::bound_to_sql;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "statement";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 const COLUMNS: &str = "(
     position        bigint not null,
@@ -31,7 +35,8 @@ const COLUMNS: &str = "(
     gold_free       bigint not null,
     balance_paid    bigint not null,
     balance_free    bigint not null,
-    balance_debt    bigint not null,
+    debt_change     bigint not null,
+    debt_after      bigint not null,
     actor           text   not null
 )";
 
@@ -48,7 +53,7 @@ pub struct StatementLine {
     pub reference: String,
     /// The other side.
     pub counter_account: String,
-    /// What moved: positive into the wallet, negative out of it.
+    /// By how much the balance changed: positive into the wallet, negative out of it.
     pub gold: i64,
     /// How much of that was bought gold.
     pub gold_paid: i64,
@@ -60,8 +65,10 @@ pub struct StatementLine {
     pub balance_paid: u64,
     /// Given gold after it.
     pub balance_free: u64,
+    /// By how much the debt changed: positive is owed, negative was repaid.
+    pub debt_change: i64,
     /// Gold owed after it.
-    pub debt: u64,
+    pub debt_after: u64,
     /// Who did it, as `kind:id`.
     pub actor: String,
 }
@@ -109,7 +116,8 @@ fn line(row: &PgRow) -> Result<StatementLine, ReadError> {
         balance_after: balance_paid.saturating_add(balance_free),
         balance_paid,
         balance_free,
-        debt: number(row, "balance_debt")?,
+        debt_change: row.try_get("debt_change")?,
+        debt_after: number(row, "debt_after")?,
         actor: row.try_get("actor")?,
     })
 }
@@ -146,10 +154,11 @@ impl ReadModel for Statement {
         if self.last_actor.0 != entry.metadata {
             self.last_actor = (entry.metadata.to_owned(), entry.actor());
         }
-        let moved = Sum::signed(ledger.direction, ledger.movement.gold);
+        let (moved, debt) = sides(ledger);
+        let debt = debt.negated();
         let balance = ledger.movement.balance;
         self.lines
-            .row(12)
+            .row(13)
             .int(entry.position)
             .int(player.0)
             .time(ledger.at)
@@ -160,6 +169,7 @@ impl ReadModel for Statement {
             .int(moved.free)
             .int(amount(balance.paid))
             .int(amount(balance.free))
+            .int(debt.paid.saturating_add(debt.free))
             .int(amount(balance.debt))
             .text(&self.last_actor.1);
     }
@@ -167,9 +177,11 @@ impl ReadModel for Statement {
     fn upsert<'a>(
         &'a mut self,
         connection: &'a mut PgConnection,
-        table: &'a str,
+        generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
-        Box::pin(async move { Ok(self.lines.copy_into(connection, table).await?) })
+        Box::pin(
+            async move { Ok(self.lines.copy_into(connection, &table(NAME, generation)).await?) },
+        )
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {

@@ -34,8 +34,8 @@ pub(super) async fn compare(
     let mut snapshot = aligned_snapshot(pool, link, building).await?;
     let position = building.checkpoint.place.position;
     for model in read_models::all() {
-        let live = read_models::table(&*model, live.generation);
-        let built = read_models::table(&*model, building.checkpoint.generation);
+        let live = read_models::table(model.name(), live.generation);
+        let built = read_models::table(model.name(), building.checkpoint.generation);
         if digest(&mut snapshot, &live).await? != digest(&mut snapshot, &built).await? {
             let position = first_difference(&mut snapshot, &live, &built).await?;
             return Ok(Comparison::Different { model: model.name(), position });

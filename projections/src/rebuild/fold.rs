@@ -137,8 +137,10 @@ async fn copy_in(
     folding: JoinHandle<Result<(), RebuildError>>,
 ) -> Result<u64, RebuildError> {
     let models = read_models::all();
-    let tables: Vec<String> =
-        models.iter().map(|model| read_models::table(&**model, checkpoint.generation)).collect();
+    let tables: Vec<String> = models
+        .iter()
+        .map(|model| read_models::table(model.name(), checkpoint.generation))
+        .collect();
     run(link, "set maintenance_work_mem = '256MB'").await?;
     let mut transaction = link.begin().await?;
     for (model, table) in models.iter().zip(&tables) {

@@ -96,7 +96,7 @@ async fn try_promote(
 /// waited for, and who comes later waits for us: nobody sees a mixture.
 async fn point_views(transaction: &mut PgConnection, generation: i32) -> Result<(), RebuildError> {
     for model in read_models::all() {
-        let (name, table) = (model.name(), read_models::table(&*model, generation));
+        let (name, table) = (model.name(), read_models::table(model.name(), generation));
         let statements = format!(
             "drop view if exists read.{name}; create view read.{name} as select * from {table}"
         );

@@ -238,7 +238,7 @@ async fn pages_of_a_big_log() {
         built(&pool).await;
         let place = feed::genesis(&mut connection).await.unwrap();
         for model in read_models::all() {
-            let table = read_models::table(&*model, 1);
+            let table = read_models::table(model.name(), 1);
             pool.execute(format!("truncate {table}").as_str()).await.unwrap();
         }
         sqlx::query("update read.followers set position = 0, hash = $1")

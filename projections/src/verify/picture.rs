@@ -106,7 +106,7 @@ pub(super) async fn of_tables(
 ) -> Result<Pictures, VerifyError> {
     let mut pictures = Pictures::blank();
     for (model, picture) in read_models::all().iter().zip(&mut pictures.tables) {
-        let table = read_models::table(&**model, live.generation);
+        let table = read_models::table(model.name(), live.generation);
         let statement = format!("copy {table} to stdout (format binary)");
         let mut rows = connection.copy_out_raw(&statement).await?;
         while let Some(message) = rows.try_next().await? {
