@@ -21,8 +21,12 @@ use crate::read_models;
 use crate::scan::{self, RowError};
 
 mod chain;
+mod holds;
+mod items;
 mod meaning;
 mod picture;
+mod purchases;
+mod wallet;
 
 pub use crate::rebuild::Progress;
 
@@ -43,10 +47,18 @@ pub enum Check {
     Sequence,
     /// Every event can be read.
     Decode,
-    /// Each carried balance follows from the one before it.
+    /// Each carried balance follows from the one before it, and a debt is repaid before anything else.
     Balance,
     /// A purchase ends at most once, after its request, with the gold it was requested for.
     Purchase,
+    /// Only what was paid is given back, once, and gold goes with it in proportion.
+    Refund,
+    /// An item is used, expires or is taken back once, after it was bought.
+    Item,
+    /// Never more of a package is held and sold than there is, and each hold ends as its purchase.
+    Stock,
+    /// The same of a promotion's uses.
+    Promo,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.
@@ -168,6 +180,9 @@ impl Findings {
         self.told.extend(other.told);
     }
 }
+
+/// What an event is, after it was looked at: as it must be, or which rule it breaks and how.
+type Verdict = Result<(), (Check, String)>;
 
 /// Reads all of the log and checks it, and the live read models with it. `remembered` are places
 /// that must be in this log: an auditor's notes, a signed head. `progress` is told now and then,

@@ -1,30 +1,40 @@
 //! Does it make sense: every event readable, streams numbered without a gap, balances that follow
-//! from each other, purchases that end once, books that add up to zero.
+//! from each other ([`super::wallet`]), purchases that end once and are given back once
+//! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), books
+//! that add up to zero.
 
 use std::collections::HashMap;
 
-use domain::account::{Account, AccountEvent, Direction, LedgerEntry};
+use domain::account::{Account, AccountEvent, LedgerEntry};
 use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
-use domain::id::{PlayerId, ReceiptCode};
-use domain::money::{Gold, GoldParts, Wallet};
-use domain::stored::{self, Recorded};
+use domain::id::{PackageCode, PlayerId, PromoCode};
+use domain::money::{Direction, GoldParts, Wallet};
+use domain::package::PackageEvent;
+use domain::promo::PromoEvent;
+use domain::stored::{self, Recorded, StoredEvent};
 
+use super::holds::Holds;
 use super::picture::{Pictures, Picturing};
-use super::{Check, Findings, Rows, VerifyError};
+use super::purchases::Purchases;
+use super::wallet;
+use super::{Check, Findings, Rows, Verdict, VerifyError};
 use crate::follower::FollowerError;
 use crate::read_models::Entry;
-use crate::read_models::books::Sum;
+use crate::read_models::books::{Sum, sides};
 use crate::scan::EventReader;
 
-#[derive(Default)]
 pub(super) struct Meaning {
     reader: Option<EventReader>,
     last: u64,
     players: HashMap<PlayerId, Player>,
-    other_streams: HashMap<(String, String), u64>,
-    purchases: HashMap<ReceiptCode, Purchase>,
+    /// By family and id.
+    other_streams: HashMap<String, HashMap<String, u64>>,
     counter_accounts: Sum,
+    debts: Sum,
+    purchases: Purchases,
+    stock: Holds<PackageCode>,
+    promos: Holds<PromoCode>,
     pictures: Option<Picturing>,
     findings: Findings,
 }
@@ -36,16 +46,22 @@ struct Player {
     wallet: Wallet,
 }
 
-struct Purchase {
-    player: PlayerId,
-    gold: Gold,
-    ended_at: Option<u64>,
-}
-
 impl Meaning {
     /// `pictures_until`: the position at which the read models will be compared, if they will be.
     pub(super) fn new(pictures_until: Option<u64>) -> Self {
-        Self { pictures: pictures_until.map(Picturing::new), ..Self::default() }
+        Self {
+            reader: None,
+            last: 0,
+            players: HashMap::new(),
+            other_streams: HashMap::new(),
+            counter_accounts: Sum::default(),
+            debts: Sum::default(),
+            purchases: Purchases::default(),
+            stock: Holds::new(Check::Stock, "stock of"),
+            promos: Holds::new(Check::Promo, "uses of"),
+            pictures: pictures_until.map(Picturing::new),
+            findings: Findings::default(),
+        }
     }
 
     pub(super) fn take(&mut self, rows: &Rows) -> Result<(), VerifyError> {
@@ -67,28 +83,42 @@ impl Meaning {
 
     /// The read models as the log tells them, what was found, and how many streams there are.
     pub(super) fn end(mut self) -> (Option<Pictures>, Findings, u64) {
-        let wallets = self.players.values().fold(Sum::default(), |sum, Player { wallet, .. }| {
+        self.books();
+        self.stock.compare(&self.purchases, &mut self.findings);
+        self.promos.compare(&self.purchases, &mut self.findings);
+        let others: usize = self.other_streams.values().map(HashMap::len).sum();
+        let streams = (self.players.len() + others) as u64;
+        (self.pictures.map(Picturing::finish), self.findings, streams)
+    }
+
+    fn books(&mut self) {
+        let (mut wallets, mut owed) = (Sum::default(), 0_u64);
+        for Player { wallet, .. } in self.players.values() {
             let held = GoldParts { paid: wallet.paid, free: wallet.free };
-            sum.plus(Sum::signed(Direction::Credit, held))
-        });
-        let rest = wallets.plus(self.counter_accounts);
+            wallets = wallets.plus(Sum::signed(Direction::Credit, held));
+            owed = owed.saturating_add(wallet.debt);
+        }
+        let rest = wallets.plus(self.debts).plus(self.counter_accounts);
         if rest != Sum::default() {
             let message = format!(
-                "all wallets and the accounts against them leave {} paid and {} free gold",
+                "all wallets and debts and the accounts against them leave {} paid and {} free gold",
                 rest.paid, rest.free
             );
             self.findings.add(self.last, Check::Books, message);
         }
-        let streams = (self.players.len() + self.other_streams.len()) as u64;
-        (self.pictures.map(Picturing::finish), self.findings, streams)
+        let debts = i128::from(self.debts.paid) + i128::from(self.debts.free);
+        if debts != -i128::from(owed) {
+            let message = format!("players owe {owed} gold, and the books say {}", -debts);
+            self.findings.add(self.last, Check::Books, message);
+        }
     }
 
     fn event(&mut self, recorded: &Recorded) -> Result<(), VerifyError> {
         self.last = recorded.place.position;
-        self.sequence(recorded);
         let entry = match Entry::read(recorded) {
             Ok(entry) => entry,
             Err(FollowerError::Decode { position, source }) => {
+                self.sequence(&recorded.event);
                 self.findings.add(position, Check::Decode, source.to_string());
                 return Ok(());
             }
@@ -96,10 +126,19 @@ impl Meaning {
         };
         match &entry.event {
             ClubEvent::Account(player, event) => {
-                self.balance(*player, event, entry.ledger.as_ref());
-                self.purchase(*player, event);
+                self.account(&recorded.event, *player, event, entry.ledger.as_ref());
             }
-            ClubEvent::Product(..) => {}
+            ClubEvent::Package(code, event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.package(*code, event);
+                self.note(verdict);
+            }
+            ClubEvent::Promo(code, event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.promo(*code, event);
+                self.note(verdict);
+            }
+            ClubEvent::Product(..) | ClubEvent::Identity(..) => self.sequence(&recorded.event),
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.fold(self.last, &entry);
@@ -107,128 +146,121 @@ impl Meaning {
         Ok(())
     }
 
-    fn sequence(&mut self, recorded: &Recorded) {
-        let event = &recorded.event;
+    fn note(&mut self, verdict: Verdict) {
+        if let Err((check, message)) = verdict {
+            self.findings.add(self.last, check, message);
+        }
+    }
+
+    /// Of an event that is not a readable one of an account.
+    fn sequence(&mut self, event: &StoredEvent) {
         let (family, id) = (event.aggregate_type.as_ref(), event.aggregate_id.as_ref());
-        let last = match stored::decode_id(id) {
+        let verdict = match stored::decode_id(id) {
             Ok(player) if family == Account::TYPE => {
-                &mut self.players.entry(player).or_default().sequence
+                counts(&mut self.players.entry(player).or_default().sequence, event)
             }
-            _ => self.other_streams.entry((family.to_owned(), id.to_owned())).or_default(),
+            _ => {
+                // Found without making texts: only a stream's first event has to.
+                let known = self.other_streams.get_mut(family).and_then(|ids| ids.get_mut(id));
+                match known {
+                    Some(last) => counts(last, event),
+                    None => {
+                        let ids = self.other_streams.entry(family.to_owned()).or_default();
+                        counts(ids.entry(id.to_owned()).or_default(), event)
+                    }
+                }
+            }
         };
-        let before = std::mem::replace(last, event.sequence);
-        if event.sequence != before + 1 {
-            let message =
-                format!("the stream {family} {id} goes from {before} to {}", event.sequence);
-            self.findings.add(self.last, Check::Sequence, message);
-        }
+        self.note(verdict);
     }
 
-    fn balance(&mut self, player: PlayerId, event: &AccountEvent, ledger: Option<&LedgerEntry>) {
-        let Some(carried) = event.wallet_after() else { return };
-        let wallet = &mut self.players.entry(player).or_default().wallet;
-        let before = std::mem::replace(wallet, carried);
-        if let Some(entry) = ledger {
-            let moved = Sum::signed(entry.direction, entry.movement.gold);
-            self.counter_accounts = self.counter_accounts.plus(moved.negated());
-        }
-        match expected(before, event, ledger) {
-            Some(expected) if expected == carried => {}
-            Some(expected) => {
-                let message = format!(
-                    "player {player} is said to have {}, but {} follows from the event before",
-                    told(carried),
-                    told(expected)
-                );
-                self.findings.add(self.last, Check::Balance, message);
-            }
-            None => {
-                let message = format!(
-                    "player {player} had {}, and this cannot have happened to it",
-                    told(before)
-                );
-                self.findings.add(self.last, Check::Balance, message);
-            }
-        }
-    }
-
-    fn purchase(&mut self, player: PlayerId, event: &AccountEvent) {
-        let problem = match event {
-            AccountEvent::PurchaseRequested { receipt_code, offer, .. } => {
-                let purchase = Purchase { player, gold: offer.gold, ended_at: None };
-                let before = self.purchases.insert(*receipt_code, purchase);
-                before.map(|_| format!("the receipt {receipt_code} is used a second time"))
-            }
-            AccountEvent::PurchaseCompleted { receipt_code, movement, .. } => {
-                self.end_of(player, *receipt_code, Some(movement.gold.total()))
-            }
-            AccountEvent::PurchaseFailed { receipt_code, .. }
-            | AccountEvent::PurchaseVoided { receipt_code, .. } => {
-                self.end_of(player, *receipt_code, None)
-            }
-            AccountEvent::AccountOpened { .. }
-            | AccountEvent::SignUpBonusGranted { .. }
-            | AccountEvent::GoldGranted { .. }
-            | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. } => None,
-        };
-        if let Some(problem) = problem {
-            self.findings.add(self.last, Check::Purchase, problem);
-        }
-    }
-
-    /// Ends a purchase; answers what is wrong with that.
-    fn end_of(
+    fn account(
         &mut self,
+        stored: &StoredEvent,
         player: PlayerId,
-        code: ReceiptCode,
-        credited: Option<u64>,
-    ) -> Option<String> {
-        let purchase = self.purchases.get_mut(&code).filter(|known| known.player == player);
-        let Some(purchase) = purchase else {
-            return Some(format!("the purchase {code} ends, but player {player} never began it"));
+        event: &AccountEvent,
+        ledger: Option<&LedgerEntry>,
+    ) {
+        let known = self.players.entry(player).or_default();
+        let sequence = counts(&mut known.sequence, stored);
+        let balance = match event.wallet_after() {
+            Some(carried) => {
+                let before = std::mem::replace(&mut known.wallet, carried);
+                wallet::follows(player, (before, carried), event, ledger)
+            }
+            None => Ok(()),
         };
-        if let Some(ended) = purchase.ended_at.replace(self.last) {
-            return Some(format!("the purchase {code} had already ended at position {ended}"));
+        self.note(sequence);
+        self.note(balance);
+        if let Some(entry) = ledger {
+            let (gold, debt) = sides(entry);
+            self.debts = self.debts.plus(debt);
+            self.counter_accounts = self.counter_accounts.plus(gold.plus(debt).negated());
         }
-        let credited = credited?;
-        (credited != purchase.gold.amount()).then(|| {
-            let gold = purchase.gold.amount();
-            format!("the purchase {code} was for {gold} gold and credited {credited}")
-        })
+        self.wants(event);
+        let purchase = self.purchases.take(self.last, player, event);
+        self.note(purchase);
+    }
+
+    /// What a purchase that begins needs held until it ends.
+    fn wants(&mut self, event: &AccountEvent) {
+        let AccountEvent::PurchaseRequested { receipt_code, offer, .. } = event else { return };
+        if let (domain::offer::Ware::Package(code), true) = (offer.ware, offer.holds_stock) {
+            let count = u8::from(offer.quantity).into();
+            self.stock.want(self.last, *receipt_code, code, count);
+        }
+        if let Some(promo) = offer.promo.filter(|promo| promo.holds_use) {
+            self.promos.want(self.last, *receipt_code, promo.code, 1);
+        }
+    }
+
+    fn package(&mut self, code: PackageCode, event: &PackageEvent) -> Verdict {
+        let last = self.last;
+        match event {
+            PackageEvent::PackageDefined { terms, .. } => {
+                self.stock.define(code, terms.stock_total);
+                Ok(())
+            }
+            PackageEvent::StockReserved { receipt_code, quantity, .. } => {
+                self.stock.hold(last, *receipt_code, code, u8::from(*quantity).into())
+            }
+            PackageEvent::StockConfirmed { receipt_code, .. } => {
+                self.stock.end(last, *receipt_code, code, true)
+            }
+            PackageEvent::StockReturned { receipt_code, .. } => {
+                self.stock.end(last, *receipt_code, code, false)
+            }
+            PackageEvent::PackageEnabled { .. } | PackageEvent::PackageDisabled { .. } => Ok(()),
+        }
+    }
+
+    fn promo(&mut self, code: PromoCode, event: &PromoEvent) -> Verdict {
+        let last = self.last;
+        match event {
+            PromoEvent::PromoDefined { terms, .. } => {
+                self.promos.define(code, terms.max_uses);
+                Ok(())
+            }
+            PromoEvent::PromoHeld { receipt_code, .. } => {
+                self.promos.hold(last, *receipt_code, code, 1)
+            }
+            PromoEvent::PromoUsed { receipt_code, .. } => {
+                self.promos.end(last, *receipt_code, code, true)
+            }
+            PromoEvent::PromoReturned { receipt_code, .. } => {
+                self.promos.end(last, *receipt_code, code, false)
+            }
+        }
     }
 }
 
-/// The wallet that follows from the one before, if any does.
-fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) -> Option<Wallet> {
-    if let Some(LedgerEntry { direction, movement, .. }) = ledger {
-        let gold = movement.gold;
-        return match direction {
-            Direction::Credit => before.credit(gold),
-            Direction::Debit => Some(Wallet {
-                paid: before.paid.checked_sub(gold.paid)?,
-                free: before.free.checked_sub(gold.free)?,
-                ..before
-            }),
-        };
+/// Whether the stream's own number is the next one.
+fn counts(last: &mut u64, event: &StoredEvent) -> Verdict {
+    let before = std::mem::replace(last, event.sequence);
+    if event.sequence == before + 1 {
+        return Ok(());
     }
-    match event {
-        AccountEvent::VipPointsGranted { vip_points, .. } => {
-            Some(Wallet { vip_points: before.vip_points.checked_add(*vip_points)?, ..before })
-        }
-        // These have an entry in the books, or leave the wallet alone.
-        AccountEvent::SignUpBonusGranted { .. }
-        | AccountEvent::GoldGranted { .. }
-        | AccountEvent::GoldSpent { .. }
-        | AccountEvent::PurchaseCompleted { .. }
-        | AccountEvent::AccountOpened { .. }
-        | AccountEvent::PurchaseRequested { .. }
-        | AccountEvent::PurchaseFailed { .. }
-        | AccountEvent::PurchaseVoided { .. } => Some(before),
-    }
-}
-
-fn told(wallet: Wallet) -> String {
-    let Wallet { paid, free, debt, vip_points } = wallet;
-    format!("{paid} paid and {free} free gold, {debt} debt, {vip_points} vip points")
+    let StoredEvent { aggregate_type: family, aggregate_id: id, sequence, .. } = event;
+    let message = format!("the stream {family} {id} goes from {before} to {sequence}");
+    Err((Check::Sequence, message))
 }
