@@ -1,24 +1,20 @@
 //! A database a test, and logs full of random but lawful histories.
 
-use std::collections::BTreeMap;
+mod history;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountCommand, FailureReason, VoidReason};
-use domain::aggregate::{Aggregate, Event};
+use domain::aggregate::Event;
 use domain::event::{Actor, Metadata};
-use domain::id::{ChargeId, PlayerId, ProductId, ReceiptCode};
-use domain::money::{Gold, Quantity};
-use domain::product::{Offer, Product, ProductCommand, Rank};
 use domain::stored::{Hash, Place, Recorded, StoredEvent, chain};
-use domain::testing::{at, small_pack};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use domain::testing::at;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor, PgPool};
 
+use self::history::History;
 use crate::feed;
 
 fn server() -> PgConnectOptions {
@@ -135,126 +131,24 @@ impl Writer {
     }
 }
 
-/// Random commands to accounts and a product, decided by the domain itself.
-pub(crate) struct History {
-    random: StdRng,
-    accounts: BTreeMap<i64, (Account, u64)>,
-    product: (Product, u64),
-    players: i64,
-    codes: u64,
-    second: i64,
-}
-
-impl History {
-    pub(crate) fn new(seed: u64) -> Self {
-        let random = StdRng::seed_from_u64(seed);
-        let product = (Product::default(), 0);
-        Self { random, accounts: BTreeMap::new(), product, players: 20, codes: 0, second: 0 }
-    }
-
-    pub(crate) fn batch(&mut self, events: usize) -> Vec<StoredEvent> {
-        let mut batch = Vec::with_capacity(events + 2);
-        while batch.len() < events {
-            self.step(&mut batch);
-        }
-        batch
-    }
-
-    fn step(&mut self, out: &mut Vec<StoredEvent>) {
-        self.second += 1;
-        if self.product.1 == 0 || self.random.random_ratio(1, 500) {
-            return self.change_product(out);
-        }
-        let player = self.random.random_range(1..=self.players);
-        let (account, mut sequence) = self.accounts.remove(&player).unwrap_or_default();
-        let mut account = account;
-        let command = self.command(&account);
-        for event in account.decide(&command).unwrap_or_default() {
-            account.evolve(&event);
-            sequence += 1;
-            out.push(stored(Account::TYPE, player, sequence, &event));
-        }
-        self.accounts.insert(player, (account, sequence));
-    }
-
-    fn change_product(&mut self, out: &mut Vec<StoredEvent>) {
-        let terms = small_pack();
-        let at = at(self.second);
-        let command = if self.product.1 == 0 {
-            ProductCommand::Define { at, terms }
-        } else {
-            let gold = Gold::new(self.random.random_range(1..500)).unwrap();
-            ProductCommand::Revise { at, terms: domain::product::Terms { gold, ..terms } }
-        };
-        for event in self.product.0.decide(&command).unwrap() {
-            self.product.0.evolve(&event);
-            self.product.1 += 1;
-            out.push(stored(Product::TYPE, 1001, self.product.1, &event));
-        }
-    }
-
-    fn command(&mut self, account: &Account) -> AccountCommand {
-        let at = at(self.second);
-        if !account.is_open() {
-            return AccountCommand::Open { at, bonus: Gold::new(1_000).unwrap() };
-        }
-        let open = account.open_purchases().next();
-        let receipt_code = open.unwrap_or(ReceiptCode::from_bits(self.codes));
-        let gold = Gold::new(self.random.random_range(1..800)).unwrap();
-        match self.random.random_range(0..12) {
-            0..3 => AccountCommand::GrantGold { at, receipt_code: self.code(), gold },
-            3 => {
-                let vip_points = self.random.random_range(1..100);
-                AccountCommand::GrantVipPoints { at, receipt_code: self.code(), vip_points }
-            }
-            4..8 => AccountCommand::Spend { at, reference: "\"game\"\\한".into(), gold },
-            8 => AccountCommand::CompletePurchase { at, receipt_code },
-            9 if self.random.random_bool(0.5) => {
-                let reason = FailureReason::PaymentDeclined;
-                AccountCommand::FailPurchase { at, receipt_code, reason }
-            }
-            9 => {
-                let reason = VoidReason::Abandoned;
-                AccountCommand::VoidPurchase { at, receipt_code, reason }
-            }
-            _ => AccountCommand::RequestPurchase {
-                at,
-                receipt_code: self.code(),
-                charge_id: ChargeId::from_bits(self.codes.into()),
-                payment_method: None,
-                offer: self.offer(at),
-                rank: Rank::Standard,
-            },
-        }
-    }
-
-    fn offer(&self, at: DateTime<Utc>) -> Offer {
-        self.product.0.offer(ProductId(1001), Quantity::ONE, at).unwrap()
-    }
-
-    fn code(&mut self) -> ReceiptCode {
-        self.codes += 1;
-        ReceiptCode::from_bits(self.codes)
-    }
-}
-
 /// An event as the write side would store it.
 pub(crate) fn stored(
     family: &'static str,
-    id: i64,
+    id: &str,
     sequence: u64,
     event: &impl Event,
 ) -> StoredEvent {
+    let player = id.parse().ok();
     let metadata = Metadata {
-        actor: Actor::Player(PlayerId(id)),
-        player: Some(PlayerId(id)),
+        actor: player.map_or(Actor::System("test"), Actor::Player),
+        player,
         request: None,
         cause: None,
         trace: None,
     };
     StoredEvent {
         aggregate_type: family.into(),
-        aggregate_id: id.to_string().into(),
+        aggregate_id: id.into(),
         sequence,
         event_type: event.event_type().into(),
         event_version: "1".into(),

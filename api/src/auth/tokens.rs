@@ -176,13 +176,8 @@ mod tests {
     #[test]
     fn what_else_is_signed_is_not_taken_for_a_token() {
         let tokens = tokens(PEM);
-        let claims = Claims {
-            sub: "23".into(),
-            role: Role::Admin,
-            iat: 0,
-            exp: i64::MAX,
-            jti: Uuid::nil(),
-        };
+        let claims =
+            Claims { sub: "23".into(), role: Role::Admin, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
         assert!(tokens.verify(&tokens.sign("JWT", &claims).unwrap(), 0).is_some());
         assert_eq!(tokens.verify(&tokens.sign("receipt+jwt", &claims).unwrap(), 0), None);
     }

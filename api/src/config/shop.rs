@@ -27,7 +27,8 @@ pub struct ShopConfig {
 struct Pace(Rate);
 
 impl Setting for Pace {
-    const EXPECTED: &'static str = "a number of times from 1 to 64, '/', and seconds from 1 to 86400, such as 5/10";
+    const EXPECTED: &'static str =
+        "a number of times from 1 to 64, '/', and seconds from 1 to 86400, such as 5/10";
 
     fn from_text(text: &str) -> Option<Self> {
         let (most, seconds) = text.split_once('/')?;

@@ -106,9 +106,8 @@ pub async fn use_item(
     asked: Asked,
     Segment(item): Segment,
 ) -> Result<Response, ApiError> {
-    let not_found = |_| {
-        ApiError::new(Reason::NotFound, "you have no such unused item: see your inventory")
-    };
+    let not_found =
+        |_| ApiError::new(Reason::NotFound, "you have no such unused item: see your inventory");
     let item_id: ItemId = item.parse().map_err(not_found)?;
     let used = app.commands.use_item(&asked.caller(player.actor()), player.id(), item_id).await?;
     app.positions.acknowledge(player.id(), used.position);

@@ -17,8 +17,8 @@ use domain::account::Account;
 use domain::id::PackageCode;
 use domain::limit::UseLimit;
 use domain::offer::Ware;
-use projections::read_models::packages::{self, CatalogPackage};
 use projections::read_models::catalog;
+use projections::read_models::packages::{self, CatalogPackage};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -31,7 +31,7 @@ use crate::auth::sign_in::rfc3339;
 use crate::error::ApiError;
 use crate::reads;
 use crate::request::MinPosition;
-pub(in super) use answers::status_name;
+pub(super) use answers::status_name;
 use answers::{BenefitItem, CatalogItem};
 
 /// What is on sale for real money, for everybody.
@@ -178,7 +178,10 @@ fn tagged(asked: &HeaderMap, items: &impl Serialize) -> Result<Response, ApiErro
     let tag = format!("\"{tag}\"");
     let known = asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = known.is_some_and(|known| {
-        known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+        known
+            .split(',')
+            .map(|one| one.trim().trim_start_matches("W/"))
+            .any(|one| one == tag || one == "*")
     });
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()

@@ -33,10 +33,8 @@ pub(super) async fn run(commands: Commands, pool: PgPool, mut ending: watch::Rec
 async fn round(commands: &Commands, pool: &PgPool) -> Result<(), ReadError> {
     let due = items::due(pool, commands.clock.now(), AT_ONCE).await?;
     for item in due.rows {
-        let caller = Caller {
-            cause: Some(format!("{NAME}/{}", item.item_id)),
-            ..Caller::system(NAME)
-        };
+        let caller =
+            Caller { cause: Some(format!("{NAME}/{}", item.item_id)), ..Caller::system(NAME) };
         if let Err(failure) = commands.expire_item(&caller, item.user_id, item.item_id).await {
             tracing::warn!(%failure, item = %item.item_id, "an item cannot be expired for now");
         }

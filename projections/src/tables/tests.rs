@@ -58,6 +58,11 @@ async fn a_reader_sees_what_was_written() {
         let books = books::totals(&pool).await.unwrap().rows;
         assert_eq!(books.iter().map(|book| book.gold_paid).sum::<i64>(), 0);
         assert_eq!(books.iter().map(|book| book.gold_free).sum::<i64>(), 0);
+        let debts: Vec<_> = books.iter().filter(|book| book.account == books::DEBTS).collect();
+        let owed: i64 = debts.iter().map(|book| -book.gold_paid - book.gold_free).sum();
+        let everybody: Vec<PlayerId> = (1..=20).map(PlayerId).collect();
+        let balances = balances::of_each(&pool, &everybody).await.unwrap().rows;
+        assert_eq!(balances.iter().map(|balance| balance.debt).sum::<u64>(), owed as u64);
     }
     assert!(!running.handle.wait_for(1_000_000, Duration::from_millis(20)).await);
     let status = running.engine.followers().status().await;
@@ -91,7 +96,7 @@ async fn pages_of_a_statement_follow_each_other() {
     assert!(spent.iter().all(|line| line.gold < 0 && line.actor == "player:3"));
 
     let bought = purchases::page(&pool, player, None, 1_000).await.unwrap().rows;
-    assert!(bought.iter().any(|purchase| purchase.status == "completed"));
+    assert!(bought.iter().any(|purchase| purchase.status == purchases::Status::Completed));
     let code = bought[0].receipt_code.parse().unwrap();
     assert_eq!(purchases::by_receipt(&pool, code).await.unwrap().rows.as_ref(), Some(&bought[0]));
     let unknown = "ffffffffffff".parse().unwrap();

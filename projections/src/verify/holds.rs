@@ -117,12 +117,13 @@ impl<C: Copy + Eq + Hash + Display> Holds<C> {
         let Some(Part { count, .. }) = hold.held.filter(|held| held.code == code) else {
             return wrong(format!("{receipt} never held any of the {what} {code}"));
         };
-        if let Some(Ended { position, .. }) = hold.end.replace(Ended { position, is_used }) {
+        if let Some(Ended { position, .. }) = hold.end {
             return wrong(format!(
                 "what {receipt} held of the {what} {code} was used or returned at position \
                  {position} already"
             ));
         }
+        hold.end = Some(Ended { position, is_used });
         let quota = self.quotas.entry(code).or_default();
         quota.held = quota.held.saturating_sub(count.into());
         if is_used {

@@ -161,12 +161,11 @@ impl Purchases {
         let Some(purchase) = purchase else {
             return Err(format!("the purchase {code} ends, but player {player} never began it"));
         };
-        match purchase.end.replace(end) {
-            Some(End { position, .. }) => {
-                Err(format!("the purchase {code} had already ended at position {position}"))
-            }
-            None => Ok(*purchase),
+        if let Some(End { position, .. }) = purchase.end {
+            return Err(format!("the purchase {code} had already ended at position {position}"));
         }
+        purchase.end = Some(end);
+        Ok(*purchase)
     }
 
     /// A completed purchase, and what was given back of it.

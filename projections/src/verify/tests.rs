@@ -7,6 +7,8 @@ use super::{Check, ReadModels, Report, verify};
 use crate::rebuild::{IfDifferent, rebuild};
 use crate::testing::{Writer, another_history, big_database, database, tamper};
 
+mod planted;
+
 async fn verified(pool: &PgPool) -> Report {
     verify(pool, &[], |_| {}).await.unwrap()
 }

@@ -75,12 +75,10 @@ fn lawful(player: PlayerId, before: Wallet, entry: &LedgerEntry) -> Result<(), S
     match entry.direction {
         Direction::Credit => match before.credit(moved) {
             Some(movement) if movement == entry.movement => Ok(()),
-            Some(movement) => Err(format!(
-                "player {player} owed {} gold and repays {} of it, where {} are due: what comes in \
-                 repays first",
-                before.debt,
-                debt.total(),
-                movement.debt.total()
+            Some(Movement { debt: due, .. }) => Err(format!(
+                "player {player} owed {} gold: of what came in, {} paid and {} free gold repay that, \
+                 not {} and {}",
+                before.debt, due.paid, due.free, debt.paid, debt.free
             )),
             None => Err(format!("player {player} has more gold than anybody may have")),
         },

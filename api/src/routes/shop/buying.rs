@@ -162,9 +162,9 @@ fn takes_payments(app: &App) -> Result<(), ApiError> {
     }
     match app.commands.provider.condition() {
         Condition::Up => Ok(()),
-        Condition::Resting { .. } => {
-            unavailable("the payment provider does not answer: nothing was charged, try again shortly")
-        }
+        Condition::Resting { .. } => unavailable(
+            "the payment provider does not answer: nothing was charged, try again shortly",
+        ),
     }
 }
 

@@ -14,8 +14,8 @@ use super::super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
 use crate::auth::sign_in::rfc3339;
-use crate::body::values::{self, Wrong};
 use crate::body::Fields;
+use crate::body::values::{self, Wrong};
 use crate::error::{ApiError, FieldError};
 use crate::request::Asked;
 
@@ -117,8 +117,8 @@ impl Wish {
             }
         });
         let cool_off = hours.map(|hours| Self::CoolOff(TimeDelta::hours(hours.into())));
-        let exclude = exclusion
-            .map(|days| Self::Exclude(days.map(|days| TimeDelta::days(days.into()))));
+        let exclude =
+            exclusion.map(|days| Self::Exclude(days.map(|days| TimeDelta::days(days.into()))));
         let mut wishes = [limit.map(Self::Limit), cool_off, exclude].into_iter().flatten();
         let one = match (wishes.next(), wishes.next()) {
             (Some(one), None) => Some(one),
@@ -142,10 +142,7 @@ impl Wish {
     responses(
         (status = 200, description = "what is set", body = LimitsView),
         (status = 401, description = "nobody is signed in", body = Problem)))]
-pub async fn limits(
-    State(app): State<App>,
-    player: Player,
-) -> Result<Json<LimitsView>, ApiError> {
+pub async fn limits(State(app): State<App>, player: Player) -> Result<Json<LimitsView>, ApiError> {
     Ok(Json(app.commands.spend_controls(player.id()).await?.into()))
 }
 

@@ -1,0 +1,467 @@
+//! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{
+    Account, AccountCommand, FailureReason, FraudRule, PurchaseRules, Sale, VoidReason,
+};
+use domain::aggregate::Aggregate;
+use domain::id::{ChargeId, ItemId, PackageCode, ProductId, PromoCode, ReceiptCode};
+use domain::identity::{Identity, IdentityCommand};
+use domain::money::{Cents, Currency, Gold, Percent, Quantity, SpendOrder};
+use domain::offer::{Offer, Rank, Ware};
+use domain::package::{Package, PackageCommand, PackageTerms};
+use domain::product::{BenefitTerms, PackTerms, Product, ProductCommand, Terms};
+use domain::promo::{Promo, PromoCommand, PromoOff, PromoTerms};
+use domain::stored::StoredEvent;
+use domain::testing::{at, small_pack};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::stored;
+
+/// See the module.
+pub(crate) struct History {
+    random: StdRng,
+    pub(crate) players: i64,
+    accounts: BTreeMap<i64, Stream<Account>>,
+    identities: BTreeMap<i64, Stream<Identity>>,
+    pack: Stream<Product>,
+    benefit: Stream<Product>,
+    packages: BTreeMap<PackageCode, Stream<Package>>,
+    promos: BTreeMap<PromoCode, Stream<Promo>>,
+    offers: BTreeMap<ReceiptCode, Offer>,
+    sales: Vec<(i64, Sale)>,
+    unpaid: Vec<(i64, ReceiptCode)>,
+    items: Vec<(i64, ItemId)>,
+    codes: u64,
+    second: i64,
+}
+
+#[derive(Default)]
+struct Stream<A> {
+    state: A,
+    sequence: u64,
+}
+
+impl<A: Aggregate> Stream<A> {
+    /// Decides, remembers and writes; answers whether anything has happened.
+    fn ask(&mut self, id: impl Display, command: &A::Command, out: &mut Vec<StoredEvent>) -> bool {
+        let events = self.state.decide(command).unwrap_or_default();
+        self.tell(id, &events, out);
+        !events.is_empty()
+    }
+
+    fn tell(&mut self, id: impl Display, events: &[A::Event], out: &mut Vec<StoredEvent>) {
+        let id = id.to_string();
+        for event in events {
+            self.state.evolve(event);
+            self.sequence += 1;
+            out.push(stored(A::TYPE, &id, self.sequence, event));
+        }
+    }
+}
+
+const PACK: ProductId = ProductId(1001);
+const BENEFIT: ProductId = ProductId(2001);
+
+impl History {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            random: StdRng::seed_from_u64(seed),
+            players: 20,
+            accounts: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            pack: Stream::default(),
+            benefit: Stream::default(),
+            packages: BTreeMap::new(),
+            promos: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            sales: Vec::new(),
+            unpaid: Vec::new(),
+            items: Vec::new(),
+            codes: 0,
+            second: 0,
+        }
+    }
+
+    pub(crate) fn batch(&mut self, events: usize) -> Vec<StoredEvent> {
+        let mut batch = Vec::with_capacity(events + 16);
+        while batch.len() < events {
+            self.step(&mut batch);
+        }
+        batch
+    }
+
+    fn step(&mut self, out: &mut Vec<StoredEvent>) {
+        // Now and then half a day goes by.
+        self.second += if self.random.random_ratio(1, 60) { 43_200 } else { 1 };
+        if self.pack.sequence == 0 {
+            return self.define(out);
+        }
+        let player = self.random.random_range(1..=self.players);
+        if !self.accounts.contains_key(&player) {
+            let open = AccountCommand::Open { at: self.now(), bonus: gold(1_000) };
+            self.ask(player, &open, out);
+            return;
+        }
+        match self.random.random_range(0..40) {
+            0..7 => self.grant(player, out),
+            7..16 => self.spend(player, out),
+            16..24 => self.request(player, out),
+            24..30 => self.end(player, out),
+            30..33 => self.give_back(out),
+            33..35 => self.buy_benefit(player, out),
+            35..37 => self.end_item(out),
+            37 => self.protect(player, out),
+            38 => {
+                let rank = if self.random.random_bool(0.5) { Rank::Vip } else { Rank::Standard };
+                let change = IdentityCommand::ChangeRank { at: self.now(), rank };
+                self.identities.entry(player).or_default().ask(player, &change, out);
+            }
+            _ => self.revise(out),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        at(self.second)
+    }
+
+    fn code(&mut self) -> ReceiptCode {
+        self.codes += 1;
+        ReceiptCode::from_bits(self.codes)
+    }
+
+    fn ask(&mut self, player: i64, command: &AccountCommand, out: &mut Vec<StoredEvent>) -> bool {
+        self.accounts.entry(player).or_default().ask(player, command, out)
+    }
+
+    fn one_of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+        let last = all.len().checked_sub(1)?;
+        all.get(self.random.random_range(0..=last)).cloned()
+    }
+
+    fn grant(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let (at, receipt_code) = (self.now(), self.code());
+        let command = if self.random.random_ratio(1, 4) {
+            let vip_points = self.random.random_range(1..100);
+            AccountCommand::GrantVipPoints { at, receipt_code, vip_points }
+        } else {
+            let gold = gold(self.random.random_range(1..800));
+            AccountCommand::GrantGold { at, receipt_code, gold }
+        };
+        self.ask(player, &command, out);
+    }
+
+    fn spend(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let order = self.order();
+        let gold = gold(self.random.random_range(1..800));
+        let reference = "\"game\"\\한".into();
+        self.ask(player, &AccountCommand::Spend { at: self.now(), reference, gold, order }, out);
+    }
+
+    fn order(&mut self) -> SpendOrder {
+        match self.random.random_bool(0.5) {
+            true => SpendOrder::FreeFirst,
+            false => SpendOrder::PaidFirst,
+        }
+    }
+
+    /// The request, what is held of the stock, and what of the promotion: together, or not at all.
+    fn request(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let (at, receipt_code) = (self.now(), self.code());
+        let Some(offer) = self.offer() else { return };
+        let command = AccountCommand::RequestPurchase {
+            at,
+            receipt_code,
+            charge_id: ChargeId::from_bits(self.codes.into()),
+            payment_method: self.random.random_bool(0.5).then(|| "CARD".to_owned()),
+            card: None,
+            offer: offer.clone(),
+            rank: Rank::Vip,
+            rules: PurchaseRules::default(),
+        };
+        let account = self.accounts.entry(player).or_default();
+        let Ok(requested) = account.state.decide(&command) else { return };
+        let (mut stock, mut promo) = (None, None);
+        if let Ware::Package(code) = offer.ware {
+            let package = self.packages.get_mut(&code).unwrap();
+            let reserve = PackageCommand::Reserve { at, receipt_code, quantity: offer.quantity };
+            let Ok(reserved) = package.state.decide(&reserve) else { return };
+            stock = Some((code, package, reserved));
+        }
+        if let Some(applied) = offer.promo {
+            let held = self.promos.get_mut(&applied.code).unwrap();
+            let Ok(events) = held.state.decide(&PromoCommand::Hold { at, receipt_code }) else {
+                return;
+            };
+            promo = Some((applied.code, held, events));
+        }
+        account.tell(player, &requested, out);
+        if let Some((code, package, reserved)) = stock {
+            package.tell(code, &reserved, out);
+        }
+        if let Some((code, promo, held)) = promo {
+            promo.tell(code, &held, out);
+        }
+        self.offers.insert(receipt_code, offer);
+    }
+
+    fn offer(&mut self) -> Option<Offer> {
+        let at = self.now();
+        if self.random.random_bool(0.4) {
+            return self.pack.state.offer(PACK, Quantity::ONE, at).ok();
+        }
+        let codes: Vec<PackageCode> = self.packages.keys().copied().collect();
+        let code = self.one_of(&codes)?;
+        let quantity = Quantity::new(self.random.random_range(1..4))?;
+        let offer = self.packages.get(&code)?.state.offer(code, quantity, at).ok()?;
+        if self.random.random_bool(0.5) {
+            return Some(offer);
+        }
+        let codes: Vec<PromoCode> = self.promos.keys().copied().collect();
+        let promo = self.one_of(&codes)?;
+        self.promos.get(&promo)?.state.apply(promo, offer, at).ok()
+    }
+
+    /// The end of a purchase, of what it holds of the stock, and of the promotion: together.
+    fn end(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let account = self.accounts.entry(player).or_default();
+        let Some(receipt_code) = account.state.open_purchases().next() else { return };
+        let is_completed = self.random.random_bool(0.7);
+        let command = match (is_completed, self.random.random_bool(0.5)) {
+            (true, _) => AccountCommand::CompletePurchase { at, receipt_code },
+            (false, true) => {
+                let reason = FailureReason::InsufficientFunds;
+                AccountCommand::FailPurchase { at, receipt_code, reason }
+            }
+            (false, false) => {
+                let reason = VoidReason::TimedOut;
+                AccountCommand::VoidPurchase { at, receipt_code, reason }
+            }
+        };
+        if !self.ask(player, &command, out) {
+            return;
+        }
+        let Offer { ware, promo, total_cents, gold, .. } = self.offers[&receipt_code];
+        if let Ware::Package(code) = ware {
+            let end = match is_completed {
+                true => PackageCommand::Confirm { at, receipt_code },
+                false => PackageCommand::Return { at, receipt_code },
+            };
+            self.packages.entry(code).or_default().ask(code, &end, out);
+        }
+        if let Some(promo) = promo {
+            let end = match is_completed {
+                true => PromoCommand::Use { at, receipt_code },
+                false => PromoCommand::Return { at, receipt_code },
+            };
+            self.promos.entry(promo.code).or_default().ask(promo.code, &end, out);
+        }
+        if is_completed {
+            self.sales.push((player, Sale { receipt_code, total_cents, gold, completed_at: at }));
+        } else {
+            self.unpaid.push((player, receipt_code));
+        }
+    }
+
+    /// Money goes back: asked for, done by the provider, refused by it, or taken by the bank.
+    fn give_back(&mut self, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        if self.random.random_ratio(1, 8) {
+            if let Some((player, receipt_code)) = self.one_of(&self.unpaid.clone()) {
+                let amount_cents = self.offers[&receipt_code].total_cents;
+                let late = AccountCommand::RecordLateCapture { at, receipt_code, amount_cents };
+                self.ask(player, &late, out);
+            }
+            return;
+        }
+        let Some((player, sale)) = self.one_of(&self.sales.clone()) else { return };
+        let account = &self.accounts[&player].state;
+        let refunded = account.refunded(&sale);
+        let under_way = account.refund_under_way(sale.receipt_code);
+        let command = match (under_way, self.random.random_range(0..10)) {
+            (_, 0) => AccountCommand::RecordChargeback { at, sale },
+            (Some((number, _)), 1) => {
+                AccountCommand::FailRefund { at, receipt_code: sale.receipt_code, number }
+            }
+            (Some((_, amount)), _) => {
+                AccountCommand::RecordRefund { at, sale, refunded_cents: refunded.plus(amount) }
+            }
+            (None, 1) => {
+                let refunded_cents = refunded.plus(Cents(1));
+                AccountCommand::RecordRefund { at, sale, refunded_cents }
+            }
+            (None, _) => AccountCommand::RequestRefund {
+                at,
+                sale,
+                amount_cents: self.random.random_bool(0.5).then_some(Cents(100)),
+                take_back_items: self.random.random_bool(0.5),
+            },
+        };
+        self.ask(player, &command, out);
+    }
+
+    fn buy_benefit(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let (at, receipt_code, order) = (self.now(), self.code(), self.order());
+        let quantity = Quantity::new(self.random.random_range(1..4)).unwrap();
+        let offer = self.benefit.state.benefit_offer(BENEFIT, quantity, at).unwrap();
+        let rank = Rank::Standard;
+        let buy = AccountCommand::BuyBenefit { at, receipt_code, offer, rank, order };
+        if self.ask(player, &buy, out) {
+            let items = (1..=u8::from(quantity)).map(|number| ItemId { receipt_code, number });
+            self.items.extend(items.map(|item| (player, item)));
+        }
+    }
+
+    fn end_item(&mut self, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let Some((player, item_id)) = self.one_of(&self.items.clone()) else { return };
+        let command = match self.random.random_range(0..4) {
+            0 => AccountCommand::RefundItems { at, receipt_code: item_id.receipt_code },
+            1 => AccountCommand::UseItem { at, item_id },
+            _ => AccountCommand::ExpireItem { at, item_id },
+        };
+        self.ask(player, &command, out);
+    }
+
+    fn protect(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let until = at + TimeDelta::seconds(20);
+        let command = match self.random.random_range(0..4) {
+            0 => AccountCommand::BlockPurchases { at, rule: FraudRule::TooManyCards, until },
+            1 => AccountCommand::SetSpendLimit { at, monthly_cents: Some(Cents(1_000_000)) },
+            2 => AccountCommand::CoolOff { at, until },
+            _ => AccountCommand::ExcludeSelf { at, until: Some(until) },
+        };
+        self.ask(player, &command, out);
+    }
+
+    fn define(&mut self, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let terms = Terms::Pack(small_pack());
+        self.pack.ask(PACK, &ProductCommand::Define { at, terms }, out);
+        let terms = Terms::Benefit(benefit());
+        self.benefit.ask(BENEFIT, &ProductCommand::Define { at, terms }, out);
+        for (code, stock_total) in [("RARE", Some(60)), ("COMMON", Some(100_000)), ("ANY", None)] {
+            let (code, terms) = (code.parse().unwrap(), package(at, stock_total));
+            let package = self.packages.entry(code).or_default();
+            package.ask(code, &PackageCommand::Define { at, terms }, out);
+        }
+        let ten = PromoOff::Percent(Percent::new(10).unwrap());
+        for (code, off, max_uses) in
+            [("TEN", ten, Some(50)), ("LESS", PromoOff::Cents(Cents(100)), None)]
+        {
+            let (code, terms) = (code.parse().unwrap(), promo(off, max_uses));
+            let promo = self.promos.entry(code).or_default();
+            promo.ask(code, &PromoCommand::Define { at, terms }, out);
+        }
+    }
+
+    fn revise(&mut self, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let on_sale = self.random.random_bool(0.8);
+        match self.random.random_range(0..4) {
+            0 => {
+                let gold = gold(self.random.random_range(1..500));
+                let terms = Terms::Pack(PackTerms { gold, ..small_pack() });
+                self.pack.ask(PACK, &ProductCommand::Revise { at, terms }, out);
+            }
+            1 => {
+                let price = gold(self.random.random_range(1..300));
+                let terms = Terms::Benefit(BenefitTerms { price, ..benefit() });
+                self.benefit.ask(BENEFIT, &ProductCommand::Revise { at, terms }, out);
+            }
+            _ => {
+                let codes: Vec<PackageCode> = self.packages.keys().copied().collect();
+                let Some(code) = self.one_of(&codes) else { return };
+                let put = PackageCommand::PutOnSale { at, on_sale };
+                self.packages.entry(code).or_default().ask(code, &put, out);
+            }
+        }
+    }
+}
+
+fn gold(amount: u64) -> Gold {
+    Gold::new(amount).unwrap()
+}
+
+fn benefit() -> BenefitTerms {
+    BenefitTerms {
+        sku: "charge_30_percent".into(),
+        name: "30 % 충전".into(),
+        name_en: "Charge 30 percent".into(),
+        price: gold(150),
+        user_limit: None,
+        valid_days: Some(1),
+        min_rank: Rank::Standard,
+        on_sale: true,
+    }
+}
+
+fn package(at: DateTime<Utc>, stock_total: Option<u32>) -> PackageTerms {
+    PackageTerms {
+        name: "주말 스타터".into(),
+        name_en: "Weekend starter".into(),
+        price_cents: Cents(499),
+        currency: Currency::USD,
+        gold: gold(601),
+        stock_total,
+        user_limit: None,
+        starts_at: at,
+        ends_at: at + TimeDelta::days(100_000),
+        on_sale: true,
+    }
+}
+
+fn promo(off: PromoOff, max_uses: Option<u32>) -> PromoTerms {
+    PromoTerms { package: None, off, max_uses, user_limit: None, starts_at: None, ends_at: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every event there is has a stored shape in the domain's fixtures.
+    fn event_types() -> BTreeSet<String> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/fixtures");
+        let files = std::fs::read_dir(fixtures).unwrap().map(|file| file.unwrap().path());
+        let shapes = files.filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+        let mut types = BTreeSet::new();
+        for line in shapes.flat_map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        }) {
+            let shape: serde_json::Value = serde_json::from_str(&line).unwrap();
+            types.insert(shape["event_type"].as_str().unwrap().to_owned());
+        }
+        types
+    }
+
+    #[test]
+    fn a_history_leaves_nothing_out() {
+        let told = History::new(1).batch(5_000);
+        let types: BTreeSet<String> =
+            told.iter().map(|event| event.event_type.to_string()).collect();
+        assert_eq!(types, event_types());
+        // Not even what is rare: debts, their repayment by an item's price, and by given gold.
+        for (event_type, sign) in [
+            ("purchase_refunded", "\"debt\":{\"paid\":"),
+            ("purchase_charged_back", "\"debt\":{\"paid\":"),
+            ("gold_granted", "\"debt\":{\"paid\":0,\"free\":"),
+            ("item_refunded", "\"debt\":{\"paid\":"),
+            ("purchase_completed", "\"debt\":{\"paid\":"),
+        ] {
+            let is_told = |event: &&StoredEvent| {
+                event.event_type == event_type && event.payload.contains(sign)
+            };
+            assert!(told.iter().any(|event| is_told(&event)), "{event_type} with {sign}");
+        }
+    }
+}
