@@ -19,6 +19,7 @@ use projections::feed::Feed;
 use projections::follower::FollowerHandle;
 use sqlx::PgPool;
 
+use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::password::Passwords;
 use crate::auth::refresh::RefreshTokens;
@@ -72,6 +73,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Gives out refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// How much gold each of the staff gives in a short time.
+    pub grant_pace: GrantPace,
     /// What callers have been told.
     pub positions: Positions,
     /// Counts requests.
@@ -118,6 +121,7 @@ impl App {
             passwords: Passwords::default(),
             tokens: Tokens::new(keys),
             refresh_tokens: RefreshTokens::new(pool.clone()),
+            grant_pace: GrantPace::default(),
             positions: Positions::default(),
             figures: Figures::default(),
             metrics,
