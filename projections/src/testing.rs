@@ -1,6 +1,6 @@
 //! A database a test, and logs full of random but lawful histories.
 
-mod history;
+pub(crate) mod history;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,7 +72,7 @@ pub(crate) struct Writer {
     pool: PgPool,
     pub(crate) head: Place,
     recorded_at: DateTime<Utc>,
-    history: History,
+    pub(crate) history: History,
 }
 
 impl Writer {

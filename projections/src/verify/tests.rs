@@ -54,7 +54,7 @@ async fn a_changed_event_is_named() {
     let (pool, _) = log(10).await;
     let changes = [
         "payload = replace(payload::text, '\"at\":', '\"at\": ')::json",
-        "metadata = replace(metadata::text, 'player', 'admin_')::json",
+        "metadata = replace(metadata::text, 'actor_id', 'actor_no')::json",
         "hash = sha256(hash)",
         "recorded_at = recorded_at + interval '1 microsecond'",
         "event_version = '2'",
