@@ -32,6 +32,13 @@ pub(crate) async fn database() -> PgPool {
     create(options, &name).await
 }
 
+/// Connections to the same database that work as the service does, and as `replay rebuild` does.
+pub(crate) async fn as_service(pool: &PgPool) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    let options = options.options([("role", "club_service")]);
+    PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
+}
+
 /// A database with a log of this many events of `players` players, kept for the next time.
 pub(crate) async fn big_database(events: u64, players: i64) -> PgPool {
     let options = server();
