@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use commands::bus::Limits;
-use commands::clock::{Clock, SystemClock};
+use commands::clock::{Clock, MovedClock};
 use commands::codes::Codes;
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
@@ -30,6 +30,7 @@ use crate::database;
 use crate::edge::Figures;
 use crate::live::{Hub, Tickets};
 use crate::positions::Positions;
+use crate::webhooks::Webhooks;
 use crate::worker::Worker;
 
 /// Connections of the sandbox, which is somebody else's service: it has its own.
@@ -55,6 +56,10 @@ pub struct Parts {
     pub followers: Followers,
     /// Who listens to what, live.
     pub hub: Hub,
+    /// The payment provider's messages.
+    pub webhooks: Webhooks,
+    /// The clock, where it may be moved: not in production.
+    pub moved_clock: Option<Arc<MovedClock>>,
     /// What opens a live feed.
     pub tickets: Tickets,
     /// The identity table.
@@ -92,6 +97,7 @@ impl App {
         commands: Commands,
         pool: PgPool,
         worker: &Worker,
+        moved_clock: Option<Arc<MovedClock>>,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         let now = commands.clock.now();
@@ -104,6 +110,8 @@ impl App {
             read_models: worker.read_models.clone(),
             followers: worker.followers(),
             hub: worker.hub.clone(),
+            webhooks: worker.webhooks.clone(),
+            moved_clock,
             tickets: Tickets::new(pool.clone()),
             languages: Languages::new(users.clone()),
             users,
@@ -122,10 +130,13 @@ impl App {
 ///
 /// # Errors
 /// If the log cannot be reached.
-pub async fn start_commands(config: &Config, pool: &PgPool) -> anyhow::Result<Commands> {
+pub async fn start_commands(
+    config: &Config,
+    pool: &PgPool,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Commands> {
     let log = PostgresLog::connect(config.database.url.reveal(), pool.clone()).await;
     let log: Arc<dyn Log> = Arc::new(log.context("the log cannot be read")?);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let bus = Bus::start(log.clone(), clock.clone(), Limits::default()).await;
     let provider: Arc<dyn PaymentProvider> = if config.takes_payments() {
         let records = database::service_pool(&config.database, SANDBOX_CONNECTIONS).await?;
@@ -139,6 +150,7 @@ pub async fn start_commands(config: &Config, pool: &PgPool) -> anyhow::Result<Co
         clock,
         provider,
         fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
+        policy: config.shop.policy,
     })
 }
 

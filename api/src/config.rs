@@ -1,6 +1,7 @@
 //! Settings, read once from the environment. Nothing else in the service reads it.
 
 mod production;
+mod shop;
 mod variables;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use production::Unsafe;
+pub use shop::ShopConfig;
 pub use variables::{InvalidSetting, Variables};
 
 use variables::{Flag, Origin};
@@ -84,6 +86,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How the club plays.
     pub club: ClubConfig,
+    /// How the shop sells.
+    pub shop: ShopConfig,
     /// What is told to operators.
     pub log: LogConfig,
 }
@@ -135,9 +139,6 @@ pub struct ClubConfig {
     /// `CLUB_FINGERPRINT_KEY`: keys the fingerprints of requests. Must stay the same for the life
     /// of the log, on every node. Required in production.
     pub fingerprint_key: Secret,
-    /// `CLUB_CHECKOUT_GRACE_MS`: how long a purchase may be under way before the checkout reaction
-    /// takes it over; default 10,000.
-    pub checkout_grace: Duration,
     /// `CLUB_MARK_INTERVAL_MS`: how often a quiet live feed tells its position; default 5,000.
     pub mark_interval: Duration,
 }
@@ -173,6 +174,7 @@ impl Config {
             database: DatabaseConfig::read(variables)?,
             http: HttpConfig::read(variables)?,
             auth: AuthConfig::read(variables, environment),
+            shop: ShopConfig::read(variables, variables.parse("CLUB_LIMITS", Flag(true))?.0)?,
             club: ClubConfig::read(variables)?,
             log: LogConfig::read(variables, environment)?,
         })
@@ -232,7 +234,6 @@ impl ClubConfig {
         Ok(Self {
             limits: variables.parse("CLUB_LIMITS", Flag(true))?.0,
             fingerprint_key: key.unwrap_or_else(|| DEMO_FINGERPRINT_KEY.to_owned()).into(),
-            checkout_grace: milliseconds("CLUB_CHECKOUT_GRACE_MS", 10_000)?,
             mark_interval: milliseconds("CLUB_MARK_INTERVAL_MS", 5_000)?,
         })
     }

@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+
+use crate::auth::sign_in::rfc3339;
 
 /// Why a request was not done. Its name in SCREAMING_SNAKE_CASE is the code that clients rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,36 @@ pub enum Reason {
     BalanceTooLarge,
     /// The purchase was given up.
     PurchaseAbandoned,
+    /// Nothing is left of it.
+    OutOfStock,
+    /// One player may not have more.
+    UserLimit,
+    /// Not sold now.
+    WindowClosed,
+    /// The promotion is used up.
+    PromoExhausted,
+    /// Spending is locked by a debt or by the player.
+    SpendLocked,
+    /// Too fast.
+    RateLimit,
+    /// Buying is stopped for a while.
+    FraudBlock,
+    /// The item's time is over.
+    ItemExpired,
+    /// Nothing is left to be given back.
+    NothingToRefund,
+    /// More than is left to be given back.
+    RefundTooLarge,
+    /// Another refund is under way.
+    RefundUnderWay,
+    /// The purchase was never paid.
+    PurchaseNotCompleted,
+    /// A protection cannot be weakened.
+    PauseCannotBeShortened,
+    /// A message was signed at another time than now.
+    WebhookStale,
+    /// A message is not signed by whom it should be.
+    WebhookSignature,
     /// It has moved on meanwhile.
     Conflict,
     /// The body is too long.
@@ -125,6 +158,25 @@ impl Reason {
             Self::InsufficientGold => (409, "INSUFFICIENT_GOLD", "Not enough gold"),
             Self::BalanceTooLarge => (409, "BALANCE_TOO_LARGE", "The balance would be too large"),
             Self::PurchaseAbandoned => (409, "PURCHASE_ABANDONED", "The purchase was given up"),
+            Self::OutOfStock => (409, "OUT_OF_STOCK", "Sold out"),
+            Self::UserLimit => (409, "USER_LIMIT", "One player may not have more"),
+            Self::WindowClosed => (409, "WINDOW_CLOSED", "Not sold now"),
+            Self::PromoExhausted => (409, "PROMO_EXHAUSTED", "The promotion is used up"),
+            Self::SpendLocked => (403, "SPEND_LOCKED", "Spending is locked"),
+            Self::RateLimit => (429, "RATE_LIMIT", "Too fast"),
+            Self::FraudBlock => (429, "FRAUD_BLOCK", "Buying is stopped for a while"),
+            Self::ItemExpired => (409, "ITEM_EXPIRED", "The item has expired"),
+            Self::NothingToRefund => (409, "NOTHING_TO_REFUND", "Nothing is left to give back"),
+            Self::RefundTooLarge => (409, "REFUND_TOO_LARGE", "Less is left to give back"),
+            Self::RefundUnderWay => (409, "REFUND_UNDER_WAY", "A refund is under way"),
+            Self::PurchaseNotCompleted => {
+                (409, "PURCHASE_NOT_COMPLETED", "The purchase was not completed")
+            }
+            Self::PauseCannotBeShortened => {
+                (409, "PAUSE_CANNOT_BE_SHORTENED", "A pause is never made shorter")
+            }
+            Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
+            Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
             Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),
             Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Send JSON"),
@@ -173,6 +225,8 @@ pub struct Problem {
     detail: Cow<'static, str>,
     fields: Vec<FieldError>,
     members: Vec<(&'static str, Value)>,
+    /// The setting that lifts what refused, told outside production.
+    setting: Option<&'static str>,
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     pub cause: Option<anyhow::Error>,
@@ -187,6 +241,7 @@ impl ApiError {
             detail: detail.into(),
             fields: vec![],
             members: vec![],
+            setting: None,
             retry_after,
             cause: None,
         }))
@@ -215,6 +270,22 @@ impl ApiError {
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.members.push((name, value.into()));
         self
+    }
+
+    /// Refused by a limit: which one, when it ends, and which setting lifts it.
+    #[must_use]
+    pub fn by_limit(
+        mut self,
+        limit: &'static str,
+        ends_at: Option<DateTime<Utc>>,
+        setting: Option<&'static str>,
+    ) -> Self {
+        self.0.setting = setting;
+        let error = self.with("limit", limit);
+        match ends_at {
+            Some(end) => error.with("ends_at", rfc3339(end)),
+            None => error,
+        }
     }
 
     /// With its inner cause, for the log.
@@ -255,7 +326,7 @@ impl Problem {
     /// The body of the answer.
     #[must_use]
     pub fn body<'a>(&'a self, request_id: &'a str, instance: &'a str) -> Body<'a> {
-        Body { problem: self, request_id, instance }
+        Body { problem: self, request_id, instance, setting: self.setting }
     }
 
     /// Whole seconds until asking again makes sense, rounded up.
@@ -271,6 +342,15 @@ pub struct Body<'a> {
     problem: &'a Problem,
     request_id: &'a str,
     instance: &'a str,
+    setting: Option<&'static str>,
+}
+
+impl Body<'_> {
+    /// As players in production see it: they cannot change settings.
+    #[must_use]
+    pub fn for_production(self) -> Self {
+        Self { setting: None, ..self }
+    }
 }
 
 impl Serialize for Body<'_> {
@@ -287,6 +367,9 @@ impl Serialize for Body<'_> {
         body.serialize_entry("instance", self.instance)?;
         for (name, value) in &self.problem.members {
             body.serialize_entry(name, value)?;
+        }
+        if let Some(setting) = self.setting {
+            body.serialize_entry("setting", setting)?;
         }
         let fields = &self.problem.fields;
         if !fields.is_empty() {

@@ -15,6 +15,7 @@ mod routes;
 mod seed;
 mod serve;
 mod telemetry;
+mod webhooks;
 mod worker;
 
 use std::io::Write;

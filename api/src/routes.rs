@@ -6,6 +6,7 @@ mod auth;
 mod docs;
 mod health;
 mod index;
+mod inventory;
 mod paging;
 mod realtime;
 mod shop;
@@ -50,8 +51,17 @@ pub fn all(app: App) -> Router {
         .route("/api/users/statement", get(users::statement))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
-        .route("/api/shop/buy", post(shop::buy))
-        .route("/api/shop/transactions", get(shop::transactions))
+        .route("/api/shop/products", get(shop::benefits))
+        .route("/api/shop/limited-packages", get(shop::limited_packages))
+        .route("/api/shop/buy", post(shop::buying::buy))
+        .route("/api/shop/buy-limited", post(shop::buying::buy_limited))
+        .route("/api/shop/transactions", get(shop::transactions::transactions))
+        .route("/api/shop/transactions/{receipt}/settle", post(shop::transactions::settle))
+        .route("/api/shop/receipts/{code}", get(shop::receipts::receipt))
+        .route("/api/shop/limits", get(shop::limits::limits).put(shop::limits::set_limits))
+        .route("/api/shop/webhook/payment", post(shop::webhook::payment))
+        .route("/api/inventory", get(inventory::inventory))
+        .route("/api/inventory/{item_id}/use", post(inventory::use_item))
         // Administration.
         .route("/api/admin/users/{id}/grant", post(admin::grant))
         .route("/api/admin/shop/products/{id}", put(admin::revise_product))
@@ -63,7 +73,8 @@ pub fn all(app: App) -> Router {
         routes = routes
             .route("/test", get(test::index))
             .route("/test/live", get(test::live))
-            .route("/test/spend", post(test::spend));
+            .route("/test/spend", post(test::spend))
+            .route("/test/clock", get(test::clock).post(test::move_clock));
     }
     routes
         .fallback(no_such_address)
@@ -86,9 +97,13 @@ pub fn all(app: App) -> Router {
         health::health, health::ready,
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         users::balance, users::statement,
-        shop::catalog, shop::buy, shop::transactions,
+        shop::catalog, shop::benefits, shop::limited_packages,
+        shop::buying::buy, shop::buying::buy_limited,
+        shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
+        shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
+        inventory::inventory, inventory::use_item,
         admin::grant, admin::revise_product,
-        realtime::ticket, test::spend,
+        realtime::ticket, test::spend, test::clock, test::move_clock,
     ),
     components(schemas(docs::Problem, docs::PurchaseProblem)),
     modifiers(&Security),

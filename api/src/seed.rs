@@ -3,9 +3,11 @@
 mod people;
 mod products;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use commands::clock::SystemClock;
 use commands::{Caller, Commands, Failure};
 use domain::id::PlayerId;
 use domain::product::ProductRefusal;
@@ -35,7 +37,7 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     }
     database::insist_on_migrations(&config.database).await?;
     let pool = database::main_pool(&config.database).await?;
-    let commands = app::start_commands(config, &pool).await?;
+    let commands = app::start_commands(config, &pool, Arc::new(SystemClock)).await?;
     let people = demo_people(&pool).await?;
     if players > 0 {
         bench_players(&pool, players).await?;

@@ -1,6 +1,7 @@
 //! The role `serve`: checks, starts, listens, and ends in order.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -8,6 +9,7 @@ use axum::ServiceExt;
 use axum::extract::Request;
 use axum::serve::ListenerExt;
 use commands::appender::Ending;
+use commands::clock::{Clock, MovedClock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -39,10 +41,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     });
     let pool = database::main_pool(&config.database).await?;
-    let commands = app::start_commands(&config, &pool).await?;
-    let worker = Worker::start(&commands, &pool, config.club.checkout_grace);
+    let moved_clock = (!config.environment.is_production()).then(Arc::<MovedClock>::default);
+    let clock: Arc<dyn Clock> = match &moved_clock {
+        Some(clock) => clock.clone(),
+        None => Arc::new(SystemClock),
+    };
+    let commands = app::start_commands(&config, &pool, clock).await?;
+    let worker = Worker::start(&commands, &pool);
     let listen = config.http.listen;
-    let app = App::new(config, commands, pool, &worker, metrics).await?;
+    let app = App::new(config, commands, pool, &worker, moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("CLUB_LISTEN {listen} cannot be listened on"))?;

@@ -2,6 +2,7 @@
 //! ends.
 
 mod checkout;
+mod expiry;
 
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use sqlx::PgPool;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::live::{Hub, LiveFeed};
+use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 
 /// How long followers may take to finish their page.
@@ -28,22 +31,30 @@ pub struct Worker {
     pub read_models: FollowerHandle,
     /// Who listens to what, live.
     pub hub: Hub,
+    /// The provider's messages.
+    pub webhooks: Webhooks,
     engine: Engine,
+    chores: JoinSet<()>,
     shutdown: watch::Sender<bool>,
 }
 
 impl Worker {
-    /// Starts every follower: read models, the checkout reaction, the live feed.
+    /// Starts every follower (read models, the checkout reaction, the live feed) and what looks
+    /// after the provider's messages and expired items.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool, checkout_grace: Duration) -> Self {
+    pub fn start(commands: &Commands, pool: &PgPool) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
-        let mut engine = Engine::new(feed.clone(), ending);
+        let mut engine = Engine::new(feed.clone(), ending.clone());
         let hub = Hub::default();
         let read_models = engine.read_models(Pace::default());
-        engine.sink(CheckoutSink::new(commands.clone(), checkout_grace, feed.clone()));
+        engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
-        Self { feed, read_models, hub, engine, shutdown }
+        let webhooks = Webhooks::new(pool.clone());
+        let mut chores = JoinSet::new();
+        chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
+        chores.spawn(expiry::run(commands.clone(), pool.clone(), ending));
+        Self { feed, read_models, hub, webhooks, engine, chores, shutdown }
     }
 
     /// All followers, to ask how they are.
@@ -55,7 +66,11 @@ impl Worker {
     /// Ends them; each finishes the page it is at.
     pub async fn stop(self) {
         self.shutdown.send_replace(true);
-        if tokio::time::timeout(STOP_PATIENCE, self.engine.stopped()).await.is_err() {
+        let stopped = async {
+            self.engine.stopped().await;
+            self.chores.join_all().await;
+        };
+        if tokio::time::timeout(STOP_PATIENCE, stopped).await.is_err() {
             tracing::warn!("a follower did not stop in time: it goes on where its place is");
         }
     }

@@ -108,8 +108,12 @@ impl Commands {
         reference: &str,
         gold: Gold,
     ) -> Result<Answer<SpendAnswer>, Failure<AccountRefusal>> {
-        let command =
-            AccountCommand::Spend { at: self.clock.now(), reference: reference.to_owned(), gold };
+        let command = AccountCommand::Spend {
+            at: self.clock.now(),
+            reference: reference.to_owned(),
+            gold,
+            order: self.policy.spend_order,
+        };
         let fingerprint = self.fingerprints.fingerprint("spend", &(player, reference, gold));
         let request = Request::new(caller, Some(player)).keyed(fingerprint);
         let committed = self

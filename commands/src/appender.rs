@@ -4,7 +4,8 @@
 //! and a busy one batches by itself. A batch goes out on the head the node knows. If it missed, or
 //! its fate is unknown, there is one way on, for all cases: make sure that nothing sent before can
 //! still happen, take the lock, read what is new, settle what was written after all, decide again
-//! what has changed, write, commit. Under the lock this cannot miss a second time.
+//! what has changed, write, commit. Under the lock this cannot miss a second time. While others are
+//! writing, every batch goes that way from the start: a try that misses is a wasted turn.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub(crate) struct Appender {
     shared: Arc<Shared>,
     under_way: FuturesOrdered<BoxFuture<'static, Answer>>,
     polled_at: Instant,
+    /// Others are writing, too: a batch on the head that this node knows would most likely miss, so it
+    /// takes the lock at once. Counts down to 0.
+    contended: u8,
 }
 
 /// Why catching up could not be finished.
@@ -62,7 +66,7 @@ impl From<LogError> for Obstacle {
 
 impl Appender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, under_way: FuturesOrdered::new(), polled_at: Instant::now() }
+        Self { shared, under_way: FuturesOrdered::new(), polled_at: Instant::now(), contended: 0 }
     }
 
     pub(crate) async fn run(mut self, ending: watch::Sender<Option<Ending>>) {
@@ -92,6 +96,9 @@ impl Appender {
 
     /// Sends batches as long as there are commands and room on the connection.
     fn send(&mut self) {
+        if self.contended > 0 {
+            return;
+        }
         while self.under_way.len() < self.shared.limits.in_flight {
             let next =
                 self.shared.node().next_batch(self.shared.limits.batch, self.shared.clock.now());
@@ -108,6 +115,9 @@ impl Appender {
     /// Waits for whatever comes first: an answer, a command, a hint that others wrote, or the time
     /// to look for it.
     async fn step(&mut self) -> Result<(), Obstacle> {
+        if self.under_way.is_empty() && self.goes_to_the_lock() {
+            return self.catch_up(VecDeque::new()).await;
+        }
         let next_poll = self.polled_at + self.shared.limits.poll;
         tokio::select! {
             biased;
@@ -116,6 +126,10 @@ impl Appender {
             () = self.shared.log.hint() => self.look_around().await,
             () = tokio::time::sleep_until(next_poll) => self.look_around().await,
         }
+    }
+
+    fn goes_to_the_lock(&self) -> bool {
+        self.contended > 0 && self.shared.node().queued() > 0
     }
 
     /// Confirms the head. With batches under way they do that, and nothing needs to be asked.
@@ -130,7 +144,10 @@ impl Appender {
                 self.settle(sent);
                 Ok(())
             }
-            Ok(Appended::Missed) => self.catch_up_with(sent).await,
+            Ok(Appended::Missed) => {
+                self.contended = self.shared.limits.calm;
+                self.catch_up_with(sent).await
+            }
             Err(LogError::Rejected { key_taken, reason }) => {
                 let rejected = Self::reject(sent, key_taken, &reason);
                 self.catch_up_with(rejected).await
@@ -155,10 +172,10 @@ impl Appender {
     async fn catch_up(&mut self, mut failed: VecDeque<Sent>) -> Result<(), Obstacle> {
         let mut pause = RETRY.0;
         loop {
-            let attempt = if failed.is_empty() {
-                self.follow().await
-            } else {
+            let attempt = if !failed.is_empty() || self.goes_to_the_lock() {
                 self.write_locked(&mut failed).await
+            } else {
+                self.follow().await
             };
             match attempt {
                 Ok(()) if !failed.is_empty() => {}
@@ -198,9 +215,13 @@ impl Appender {
 
     /// The slow way, see the module.
     async fn write_locked(&mut self, failed: &mut VecDeque<Sent>) -> Result<(), Obstacle> {
-        let mut log = self.shared.log.lock().await?;
+        let head = self.shared.node().head;
+        let (mut log, tail) = self.shared.log.lock(head.position, PAGE).await?;
         let asked_at = Instant::now();
-        let changed = self.read_up(log.as_mut(), failed).await?;
+        let changed = self.read_up(log.as_mut(), tail, failed).await?;
+        let is_calm = changed.is_empty();
+        self.contended =
+            if is_calm { self.contended.saturating_sub(1) } else { self.shared.limits.calm };
         let unsent = failed.drain(..).flat_map(|sent| sent.pendings).collect();
         let next = {
             let mut node = self.shared.node();
@@ -228,16 +249,17 @@ impl Appender {
         Ok(())
     }
 
-    /// Reads everything after the node's head; settles batches that turn out to be in the log.
+    /// Takes everything after the node's head, of which the first page has been read; settles batches
+    /// that turn out to be in the log.
     async fn read_up(
         &mut self,
         log: &mut dyn LockedLog,
+        mut tail: Tail,
         failed: &mut VecDeque<Sent>,
     ) -> Result<HashSet<StreamKey>, Obstacle> {
         let mut changed = HashSet::new();
         loop {
             let head = self.shared.node().head;
-            let mut tail = log.read_tail(head.position, PAGE).await?;
             if !tail.continues(head) {
                 return Err(Obstacle::PlaceGone);
             }
@@ -255,6 +277,8 @@ impl Appender {
             if complete {
                 return Ok(changed);
             }
+            let position = self.shared.node().head.position;
+            tail = log.read_tail(position, PAGE).await?;
         }
     }
 

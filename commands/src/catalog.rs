@@ -1,14 +1,17 @@
-//! What is asked of products: defining and revising their terms.
+//! What is asked of the catalogue: products, limited packages and promotions.
 
-use domain::id::ProductId;
+use domain::aggregate::Aggregate;
+use domain::id::{PackageCode, ProductId, PromoCode};
+use domain::package::{Package, PackageCommand, PackageRefusal, PackageTerms};
 use domain::product::{Product, ProductCommand, ProductEvent, ProductRefusal, Terms};
+use domain::promo::{Promo, PromoCommand, PromoRefusal, PromoTerms};
 
 use crate::Commands;
 use crate::bus::{Answer, Committed, Failure, Request};
-use crate::context::Caller;
+use crate::context::{Caller, Fingerprint};
 use crate::world::World;
 
-/// A product's terms after a revision.
+/// A product's terms after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevisedTerms {
     /// Their number.
@@ -30,15 +33,14 @@ impl Commands {
     ) -> Result<Committed, Failure<ProductRefusal>> {
         let fingerprint = self.fingerprints.fingerprint("define_product", &(product, &terms));
         let command = ProductCommand::Define { at: self.clock.now(), terms };
-        let request = Request::new(caller, None).keyed(fingerprint);
-        self.bus.execute(request, move |world| world.decide::<Product>(product, &command)).await
+        self.ask::<Product>(caller, product, command, fingerprint).await
     }
 
     /// Replaces a product's terms; purchases under way keep theirs. The answer is that of the event,
     /// so a repeat tells what it told the first time, whatever has been revised since.
     ///
     /// # Errors
-    /// If there is no such product.
+    /// If there is no such product, or it is of the other kind.
     pub async fn revise_product(
         &self,
         caller: &Caller,
@@ -47,17 +49,38 @@ impl Commands {
     ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
         let fingerprint = self.fingerprints.fingerprint("revise_product", &(product, &terms));
         let command = ProductCommand::Revise { at: self.clock.now(), terms };
-        let request = Request::new(caller, None).keyed(fingerprint);
-        let decide = move |world: &mut World<'_>| world.decide::<Product>(product, &command);
-        let revised = self.bus.execute(request, decide).await?;
+        self.change_product(caller, product, command, fingerprint).await
+    }
+
+    /// Puts a product on sale, or takes it off.
+    ///
+    /// # Errors
+    /// If there is no such product.
+    pub async fn put_product_on_sale(
+        &self,
+        caller: &Caller,
+        product: ProductId,
+        on_sale: bool,
+    ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
+        let fingerprint = self.fingerprints.fingerprint("put_product_on_sale", &(product, on_sale));
+        let command = ProductCommand::PutOnSale { at: self.clock.now(), on_sale };
+        self.change_product(caller, product, command, fingerprint).await
+    }
+
+    async fn change_product(
+        &self,
+        caller: &Caller,
+        product: ProductId,
+        command: ProductCommand,
+        fingerprint: Fingerprint,
+    ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
+        let revised = self.ask::<Product>(caller, product, command, fingerprint).await?;
         if revised.events.is_empty() {
             return self.present_terms(product, revised).await;
         }
-        revised.answer(|event: &ProductEvent| match event {
-            ProductEvent::ProductRevised { version, terms, .. } => {
-                Some(RevisedTerms { version: *version, terms: terms.clone() })
-            }
-            ProductEvent::ProductDefined { .. } => None,
+        revised.answer(|event: &ProductEvent| {
+            let (version, terms) = event.terms();
+            Some(RevisedTerms { version, terms })
         })
     }
 
@@ -74,5 +97,63 @@ impl Commands {
         let refusal = ProductRefusal::NotFound;
         let body = present.ok_or(Failure::Refused { refusal, place })?;
         Ok(Answer { body, position: place.position, replayed })
+    }
+
+    /// Offers a limited package. Asking again with the same terms does nothing.
+    ///
+    /// # Errors
+    /// If it is there with other terms.
+    pub async fn define_package(
+        &self,
+        caller: &Caller,
+        package: PackageCode,
+        terms: PackageTerms,
+    ) -> Result<Committed, Failure<PackageRefusal>> {
+        let fingerprint = self.fingerprints.fingerprint("define_package", &(package, &terms));
+        let command = PackageCommand::Define { at: self.clock.now(), terms };
+        self.ask::<Package>(caller, package, command, fingerprint).await
+    }
+
+    /// Lets a package be bought within its window, or no longer.
+    ///
+    /// # Errors
+    /// If there is no such package.
+    pub async fn put_package_on_sale(
+        &self,
+        caller: &Caller,
+        package: PackageCode,
+        on_sale: bool,
+    ) -> Result<Committed, Failure<PackageRefusal>> {
+        let fingerprint = self.fingerprints.fingerprint("put_package_on_sale", &(package, on_sale));
+        let command = PackageCommand::PutOnSale { at: self.clock.now(), on_sale };
+        self.ask::<Package>(caller, package, command, fingerprint).await
+    }
+
+    /// Makes a promotion. Asking again with the same terms does nothing.
+    ///
+    /// # Errors
+    /// If it is there with other terms.
+    pub async fn define_promo(
+        &self,
+        caller: &Caller,
+        promo: PromoCode,
+        terms: PromoTerms,
+    ) -> Result<Committed, Failure<PromoRefusal>> {
+        let fingerprint = self.fingerprints.fingerprint("define_promo", &(promo, &terms));
+        let command = PromoCommand::Define { at: self.clock.now(), terms };
+        self.ask::<Promo>(caller, promo, command, fingerprint).await
+    }
+
+    /// One command on one stream that is nobody's account.
+    async fn ask<A: Aggregate<Refusal: 'static, Command: 'static, Id: 'static>>(
+        &self,
+        caller: &Caller,
+        id: A::Id,
+        command: A::Command,
+        fingerprint: Fingerprint,
+    ) -> Result<Committed, Failure<A::Refusal>> {
+        let request = Request::new(caller, None).keyed(fingerprint);
+        let decide = move |world: &mut World<'_>| world.decide::<A>(id, &command);
+        self.bus.execute(request, decide).await
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::event::{Actor, Metadata};
-use domain::id::PlayerId;
+use domain::id::{CardPrint, PlayerId};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -96,6 +96,15 @@ impl FingerprintKey {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         Self(secret.into())
+    }
+
+    /// The fingerprint of a card, by which it is known again.
+    #[must_use]
+    pub fn card(&self, token: &str) -> CardPrint {
+        let Fingerprint(bytes) = self.fingerprint("card", &token);
+        CardPrint::from_bits(
+            bytes.iter().take(8).fold(0, |bits, byte| (bits << 8) | u64::from(*byte)),
+        )
     }
 
     /// The fingerprint of a request: what is asked, without secrets such as card tokens.

@@ -3,33 +3,43 @@
 use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
 use domain::aggregate::Aggregate;
+use domain::identity::Identity;
+use domain::package::Package;
 use domain::product::Product;
+use domain::promo::Promo;
 use domain::stored::StoredEvent;
 use postgres_es::PostgresEventRepository;
 
 use crate::cache::StreamKey;
 use crate::sourced;
 
+macro_rules! families {
+    ($($family:ty),*) => {
+        const FAMILIES: &[&str] = &[$(<$family>::TYPE),*];
+
+        /// Reads a stream of any of the families through postgres-es.
+        ///
+        /// # Errors
+        /// If the database cannot be read.
+        pub async fn read_stream(
+            repository: &PostgresEventRepository,
+            aggregate_type: &str,
+            aggregate_id: &str,
+        ) -> Result<Vec<StoredEvent>, PersistenceError> {
+            match aggregate_type {
+                $(<$family>::TYPE => sourced::read::<$family>(repository, aggregate_id).await,)*
+                _ => Ok(vec![]),
+            }
+        }
+    };
+}
+
+families!(Account, Product, Package, Promo, Identity);
+
 /// The stream an event belongs to; `None` for a family that this program does not decide on.
 #[must_use]
 pub fn stream_key(event: &StoredEvent) -> Option<StreamKey> {
-    let families = [Account::TYPE, Product::TYPE];
-    let aggregate_type = families.into_iter().find(|family| *family == event.aggregate_type)?;
+    let mut families = FAMILIES.iter().copied();
+    let aggregate_type = families.find(|family| *family == event.aggregate_type)?;
     Some(StreamKey { aggregate_type, aggregate_id: event.aggregate_id.clone() })
-}
-
-/// Reads a stream of any of the families through postgres-es.
-///
-/// # Errors
-/// If the database cannot be read.
-pub async fn read_stream(
-    repository: &PostgresEventRepository,
-    aggregate_type: &str,
-    aggregate_id: &str,
-) -> Result<Vec<StoredEvent>, PersistenceError> {
-    match aggregate_type {
-        Account::TYPE => sourced::read::<Account>(repository, aggregate_id).await,
-        Product::TYPE => sourced::read::<Product>(repository, aggregate_id).await,
-        _ => Ok(vec![]),
-    }
 }

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod log;
 mod node;
 pub mod payments;
+pub mod ranks;
 pub mod reactions;
 pub mod shop;
 pub mod sourced;
@@ -31,6 +32,7 @@ pub use context::{Caller, FingerprintKey, IdempotencyKey};
 use clock::Clock;
 use codes::Codes;
 use payments::PaymentProvider;
+use shop::ShopPolicy;
 
 /// Everything that can be asked of the club, with what it takes to do it.
 #[derive(Clone)]
@@ -45,4 +47,6 @@ pub struct Commands {
     pub provider: Arc<dyn PaymentProvider>,
     /// Makes fingerprints of requests.
     pub fingerprints: FingerprintKey,
+    /// How the shop sells.
+    pub policy: ShopPolicy,
 }

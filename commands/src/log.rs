@@ -108,6 +108,9 @@ impl Tail {
     }
 }
 
+/// The log under its lock, and what was read under it.
+pub type Locked = (Box<dyn LockedLog>, Tail);
+
 /// The log.
 pub trait Log: Send + Sync + 'static {
     /// What stands before the first event: the log's own identity.
@@ -120,9 +123,9 @@ pub trait Log: Send + Sync + 'static {
     /// carried out in that order, also when the first has not answered yet.
     fn append(&self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Appended, LogError>>;
 
-    /// The slow way: makes sure that no earlier [`Self::append`] of this node can still happen,
-    /// then takes the log's lock.
-    fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>>;
+    /// The slow way: makes sure that no earlier [`Self::append`] of this node can still happen, takes
+    /// the log's lock, and reads what comes after a position, at most `limit` events.
+    fn lock(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Locked, LogError>>;
 
     /// What comes after a position, at most `limit` events.
     fn read_tail(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Tail, LogError>>;

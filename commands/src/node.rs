@@ -128,7 +128,12 @@ impl Node {
     pub(crate) fn decide(&mut self, job: &mut dyn Job, request: &Request) -> (Verdict, Draft) {
         let mut world = World::new(&mut self.cache, &request.metadata);
         let verdict = job.decide(&mut world);
-        (verdict, world.into_draft())
+        let mut draft = world.into_draft();
+        if !matches!(verdict, Verdict::Wrote) {
+            // One stream may have agreed before another refused: together they write nothing.
+            draft.written.clear();
+        }
+        (verdict, draft)
     }
 
     /// Queues a decided command: from now on the next decisions see what it wrote.

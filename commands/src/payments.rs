@@ -3,14 +3,18 @@
 //! Every call names the charge by our own id and may be repeated: it does once what it does. An
 //! error means that the charge's fate is unknown; [`PaymentProvider::status`] tells it later.
 
+pub mod guarded;
+pub mod nobody;
 pub mod sandbox;
+pub mod secret;
+pub mod stripe;
 
 use chrono::{DateTime, Utc};
 use domain::account::FailureReason;
 use domain::id::{ChargeId, PlayerId, ReceiptCode};
 use domain::money::{Cents, Currency};
-use futures::future::{BoxFuture, ready};
 use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 
 /// Takes real money, and gives it back.
 pub trait PaymentProvider: Send + Sync + 'static {
@@ -38,8 +42,7 @@ pub trait PaymentProvider: Send + Sync + 'static {
 
     /// Makes sure that money which was not taken never will be, also if the provider has not heard
     /// of the charge yet: a later [`Self::charge`] answers `Voided`. What was taken stays taken.
-    fn void<'a>(&'a self, charge: &'a Charge)
-    -> BoxFuture<'a, Result<ChargeState, ProviderError>>;
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>>;
 
     /// Gives money back. A repeat with the same id gives nothing back twice.
     fn refund<'a>(
@@ -64,8 +67,17 @@ pub trait PaymentProvider: Send + Sync + 'static {
         ready(Ok(())).boxed()
     }
 
-    /// A page of all charges it knows, oldest first: those after `after`, the last record of the
-    /// page before.
+    /// Which purchase a message that was believed is about, also where it names only the
+    /// provider's own payment; `None` if it is about nothing of ours.
+    fn receipt_of<'a>(
+        &'a self,
+        notice: &'a Notice,
+    ) -> BoxFuture<'a, Result<Option<ReceiptCode>, ProviderError>> {
+        ready(Ok(notice.receipt_code)).boxed()
+    }
+
+    /// A page of all charges it knows, in the provider's own order: those after `after`, the last
+    /// record of the page before. An empty page is the end.
     fn records<'a>(
         &'a self,
         after: Option<&'a ProviderRecord>,
@@ -182,8 +194,11 @@ pub trait Header: std::fmt::Debug + Send + Sync {
 pub struct Notice {
     /// The provider's name for it: each counts once.
     pub event_id: String,
-    /// Which purchase it is about; `None` if it is about nothing of ours.
+    /// Which purchase it is about, as far as the message says: ask
+    /// [`PaymentProvider::receipt_of`].
     pub receipt_code: Option<ReceiptCode>,
+    /// The provider's own name for the payment, where the message does not name the purchase.
+    pub payment: Option<String>,
     /// What happened, in the provider's words.
     pub status: String,
     /// Why, in the provider's words.

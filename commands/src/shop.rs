@@ -1,52 +1,90 @@
-//! Buying for real money: from the request to its one end.
+//! The shop: buying for real money and for gold, and giving back.
+//!
+//! A purchase is two appends around the payment provider. The first writes the request, and holds
+//! stock and a promotion's use; the second writes the end, and uses up or gives back what was held:
+//! the account, the package and the promotion can never disagree. Whatever happens in between, and
+//! afterwards, is brought in line with the provider by [`Commands::settle`].
 
-use std::time::Duration;
+mod benefits;
+mod buying;
+mod controls;
+mod finding;
+mod refunds;
+mod settling;
 
-use chrono::{DateTime, Utc};
-use domain::account::{
-    Account, AccountCommand, AccountEvent, AccountRefusal, FailureReason, VoidReason,
-};
-use domain::aggregate::Aggregate;
-use domain::id::{ChargeId, PlayerId, ProductId, ReceiptCode};
-use domain::money::{Quantity, Wallet};
-use domain::product::{Offer, Product, ProductRefusal, Rank};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{AccountEvent, AccountRefusal, FailureReason, PurchaseRules, VoidReason};
+use domain::id::{ChargeId, PlayerId, ReceiptCode};
+use domain::limit::Rate;
+use domain::money::{Cents, SpendOrder, Wallet};
+use domain::offer::Offer;
+use domain::package::PackageRefusal;
+use domain::product::ProductRefusal;
+use domain::promo::PromoRefusal;
 use domain::stored::Recorded;
-use serde::Serialize;
 
-use crate::Commands;
-use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
-use crate::context::Caller;
-use crate::payments::{CardToken, Charge, ChargeOutcome};
-use crate::world::{Decline, World};
+pub use benefits::{BenefitBought, BuyBenefit};
+pub use buying::Buy;
+pub use controls::SpendControls;
+pub use refunds::{RefundAnswer, RefundOrder, RefundOutcome};
+pub use settling::{Forced, Settled};
 
-/// A player's wish to buy.
-#[derive(Debug, Clone, Serialize)]
-pub struct Buy {
-    /// Who buys.
-    pub player: PlayerId,
-    /// What.
-    pub product: ProductId,
-    /// The catalogue name it was asked for by, if it was: the product must bear it when it is sold,
-    /// whatever a read model said.
-    pub sku: Option<String>,
-    /// How many.
-    pub quantity: Quantity,
-    /// How the player pays, as the player named it.
-    pub payment_method: Option<String>,
-    /// The card; not part of the request's fingerprint.
-    #[serde(skip)]
-    pub card: CardToken,
+use crate::bus::Answer;
+use crate::payments::Charge;
+
+/// How the shop sells.
+#[derive(Debug, Clone, Copy)]
+pub struct ShopPolicy {
+    /// How often somebody may buy.
+    pub rules: PurchaseRules,
+    /// Gold of which kind is spent first.
+    pub spend_order: SpendOrder,
+    /// How long a purchase is left to whoever accepted it.
+    pub grace: TimeDelta,
+    /// How long the provider may take to decide.
+    pub pending: TimeDelta,
+    /// The same for purchases that hold stock.
+    pub pending_with_stock: TimeDelta,
 }
 
-/// Why nothing was bought.
+impl Default for ShopPolicy {
+    fn default() -> Self {
+        let rate = |most, within| Some(Rate { most, within });
+        Self {
+            rules: PurchaseRules {
+                limited: rate(5, TimeDelta::seconds(10)),
+                purchases: rate(20, TimeDelta::minutes(5)),
+                cards: rate(3, TimeDelta::minutes(5)),
+            },
+            spend_order: SpendOrder::FreeFirst,
+            grace: TimeDelta::seconds(10),
+            pending: TimeDelta::minutes(5),
+            pending_with_stock: TimeDelta::seconds(120),
+        }
+    }
+}
+
+/// Why nothing was bought, settled or given back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShopRefusal {
     /// The product says no.
     #[error(transparent)]
     Product(#[from] ProductRefusal),
+    /// The package says no.
+    #[error(transparent)]
+    Package(#[from] PackageRefusal),
+    /// The promotion says no.
+    #[error(transparent)]
+    Promo(#[from] PromoRefusal),
     /// The account says no.
     #[error(transparent)]
     Account(#[from] AccountRefusal),
+    /// The purchase was never paid, so nothing can be given back.
+    #[error("the purchase was not completed")]
+    NotCompleted,
+    /// The payment provider did not answer: try again.
+    #[error("the payment provider did not answer")]
+    ProviderSilent,
 }
 
 /// The answer to buying.
@@ -67,6 +105,8 @@ pub struct Purchase {
 pub enum PurchaseOutcome {
     /// Paid and credited.
     Completed {
+        /// When.
+        at: DateTime<Utc>,
         /// How much gold.
         gold: u64,
         /// The wallet after it.
@@ -76,151 +116,9 @@ pub enum PurchaseOutcome {
     Failed(FailureReason),
     /// Given up; nothing was charged.
     Voided(VoidReason),
-    /// The provider has not answered yet: the purchase goes on by itself.
+    /// The provider has not decided yet: the purchase goes on by itself.
     Pending,
 }
-
-impl Commands {
-    /// Buys: requests, charges, and completes or fails. Once asked for it goes on by itself, also if
-    /// the caller leaves; what a crash leaves over is finished by the checkout reaction.
-    ///
-    /// # Errors
-    /// If product or account refuse; then nothing was charged.
-    pub async fn buy(
-        &self,
-        caller: &Caller,
-        buy: Buy,
-    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
-        // A task of its own, all of it: whoever hangs up between request and charge would leave a
-        // purchase that nobody finishes.
-        let through = self.clone().buy_through(caller.clone(), buy);
-        tokio::spawn(through).await.unwrap_or(Err(Failure::Unavailable))
-    }
-
-    async fn buy_through(
-        self,
-        caller: Caller,
-        buy: Buy,
-    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
-        let fingerprint = self.fingerprints.fingerprint("buy", &buy);
-        let request = Request::new(&caller, Some(buy.player)).keyed(fingerprint);
-        let codes = self.codes.next().await?;
-        let at = self.clock.now();
-        let (player, product, quantity) = (buy.player, buy.product, buy.quantity);
-        let (sku, payment_method) = (buy.sku, buy.payment_method);
-        let decide = move |world: &mut World<'_>| {
-            let offer = world.read::<Product>(product)?.offer(product, quantity, at);
-            let is_asked_for = |offer: &Offer| sku.as_ref().is_none_or(|sku| *sku == offer.sku);
-            let offer = offer.and_then(|offer| {
-                if is_asked_for(&offer) { Ok(offer) } else { Err(ProductRefusal::NotFound) }
-            });
-            let command = AccountCommand::RequestPurchase {
-                at,
-                receipt_code: codes.receipt_code,
-                charge_id: codes.charge_id,
-                payment_method: payment_method.clone(),
-                offer: offer.map_err(|refusal| Decline::Refused(refusal.into()))?,
-                rank: Rank::Standard,
-            };
-            world.decide::<Account>(player, &command).map_err(Decline::widen)
-        };
-        let requested = self.bus.execute(request, decide).await?;
-        let answer = requested.answer_at(|recorded, event| under_way(player, recorded, event))?;
-        let Answer { body: purchase, position, replayed } = answer;
-        let ended = self.check_out(caller.without_key(), purchase, buy.card, replayed).await?;
-        Ok(Answer { position: ended.position.max(position), replayed, body: ended.body })
-    }
-
-    async fn check_out(
-        &self,
-        caller: Caller,
-        purchase: UnderWay,
-        card: CardToken,
-        replayed: bool,
-    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
-        if replayed {
-            // Its first time may be under way, here or elsewhere: give it a moment.
-            self.await_end(&purchase).await;
-            let pending = purchase.clone().pending(self.bus.head().position);
-            return Ok(self.find_end(&purchase).await?.unwrap_or(pending));
-        }
-        match self.provider.charge(purchase.charge(card)).await {
-            Ok(outcome) => self.end_purchase(&caller, &purchase, outcome).await,
-            Err(error) => {
-                // Its fate is unknown: the checkout reaction settles it with the provider.
-                tracing::warn!(%error, receipt = %purchase.receipt_code, "a charge is unsettled");
-                Ok(purchase.pending(self.bus.head().position))
-            }
-        }
-    }
-
-    /// Writes how a purchase ended at the provider. If it has ended before, that end stands.
-    ///
-    /// # Errors
-    /// If the log cannot be reached.
-    pub async fn end_purchase(
-        &self,
-        caller: &Caller,
-        purchase: &UnderWay,
-        outcome: ChargeOutcome,
-    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
-        let (at, receipt_code) = (self.clock.now(), purchase.receipt_code);
-        let command = match outcome {
-            ChargeOutcome::Captured => AccountCommand::CompletePurchase { at, receipt_code },
-            ChargeOutcome::Declined(reason) => {
-                AccountCommand::FailPurchase { at, receipt_code, reason }
-            }
-            ChargeOutcome::Voided => {
-                let reason = VoidReason::Abandoned;
-                AccountCommand::VoidPurchase { at, receipt_code, reason }
-            }
-        };
-        let player = purchase.player;
-        let decide = move |world: &mut World<'_>| world.decide::<Account>(player, &command);
-        match self.bus.execute(Request::new(caller, Some(player)), decide).await {
-            Ok(committed) => committed.answer(|event| purchase.ended_by(event)),
-            Err(Failure::Refused { refusal: AccountRefusal::PurchaseNotOpen, .. }) => {
-                self.find_end(purchase).await?.ok_or(Failure::Unavailable)
-            }
-            Err(failure) => Err(failure.widen()),
-        }
-    }
-
-    async fn find_end(
-        &self,
-        purchase: &UnderWay,
-    ) -> Result<Option<Answer<Purchase>>, Failure<ShopRefusal>> {
-        let player = purchase.player.to_string();
-        let stream = (Account::TYPE, player.as_str(), purchase.sequence);
-        let receipt = purchase.receipt_code.to_string();
-        let found = self.bus.log().find_in_stream(stream, ENDS, &receipt).await;
-        let Some(found) = found.map_err(Unavailable::from)? else { return Ok(None) };
-        let place = found.place;
-        let ended = Committed { events: vec![found], place, replayed: true };
-        ended.answer(|event| purchase.ended_by(event)).map(Some)
-    }
-
-    /// Waits until a purchase has ended, within bounds.
-    async fn await_end(&self, purchase: &UnderWay) {
-        let mut heads = self.bus.heads();
-        let receipt = purchase.receipt_code;
-        let is_open = |account: &Account| account.open_purchases().any(|open| open == receipt);
-        let ended = async {
-            while let Ok((true, _)) = self.bus.look::<Account, _>(purchase.player, is_open).await {
-                if heads.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // Whoever asks learns that it is still pending.
-        let _ = tokio::time::timeout(REPEAT_PATIENCE, ended).await;
-    }
-}
-
-/// How a purchase can end, by stored name.
-const ENDS: &[&str] = &["purchase_completed", "purchase_failed", "purchase_voided"];
-/// How long a repeated request waits for the first one's end before it answers "pending".
-const REPEAT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A purchase between its request and its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,31 +140,46 @@ pub struct UnderWay {
 impl UnderWay {
     /// What the provider is asked for.
     #[must_use]
-    pub fn charge(&self, card: CardToken) -> Charge {
+    pub fn charge(&self) -> Charge {
+        let Self { charge_id, receipt_code, player, .. } = *self;
         let Offer { total_cents: amount, currency, .. } = self.offer;
-        Charge { charge_id: self.charge_id, amount, currency, card }
+        Charge { charge_id, receipt_code, player, amount, currency }
     }
 
-    fn pending(self, position: u64) -> Answer<Purchase> {
+    /// When the provider must have decided.
+    #[must_use]
+    pub fn deadline(&self, policy: &ShopPolicy) -> DateTime<Utc> {
+        let patience =
+            if self.offer.holds_stock { policy.pending_with_stock } else { policy.pending };
+        self.requested_at + patience
+    }
+
+    fn total(&self) -> Cents {
+        self.offer.total_cents
+    }
+
+    fn pending(&self, position: u64) -> Answer<Purchase> {
         let body = self.with(PurchaseOutcome::Pending);
         Answer { body, position, replayed: false }
     }
 
     fn ended_by(&self, event: &AccountEvent) -> Option<Purchase> {
         let outcome = match event {
-            AccountEvent::PurchaseCompleted { movement, .. } => {
-                PurchaseOutcome::Completed { gold: movement.gold.total(), wallet: movement.balance }
-            }
+            AccountEvent::PurchaseCompleted { at, movement, .. } => PurchaseOutcome::Completed {
+                at: *at,
+                gold: movement.gold.plus(movement.debt).total(),
+                wallet: movement.balance,
+            },
             AccountEvent::PurchaseFailed { reason, .. } => PurchaseOutcome::Failed(*reason),
             AccountEvent::PurchaseVoided { reason, .. } => PurchaseOutcome::Voided(*reason),
             _ => return None,
         };
-        Some(self.clone().with(outcome))
+        Some(self.with(outcome))
     }
 
-    fn with(self, outcome: PurchaseOutcome) -> Purchase {
-        let Self { receipt_code, charge_id, offer, .. } = self;
-        Purchase { receipt_code, charge_id, offer, outcome }
+    fn with(&self, outcome: PurchaseOutcome) -> Purchase {
+        let Self { receipt_code, charge_id, .. } = *self;
+        Purchase { receipt_code, charge_id, offer: self.offer.clone(), outcome }
     }
 }
 

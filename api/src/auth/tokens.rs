@@ -76,6 +76,18 @@ impl Tokens {
         Ok(jsonwebtoken::encode(&header, &claims, &key.private)?)
     }
 
+    /// Something that is no access token, signed with the same key: its type says what it is.
+    ///
+    /// # Errors
+    /// If there is no key.
+    pub fn sign(&self, kind: &str, claims: &impl Serialize) -> anyhow::Result<String> {
+        let no_key = || anyhow::anyhow!("there is no key to sign with");
+        let key = self.keys.get(&self.signing_kid).ok_or_else(no_key)?;
+        let typ = Some(kind.to_owned());
+        let header = Header { kid: Some(key.kid.clone()), typ, ..Header::new(Algorithm::EdDSA) };
+        Ok(jsonwebtoken::encode(&header, claims, &key.private)?)
+    }
+
     /// What the token says, if it is one of ours and has not expired.
     #[must_use]
     pub fn verify(&self, token: &str, now: i64) -> Option<Session> {
@@ -95,7 +107,8 @@ impl Tokens {
         if token.len() > LONGEST_TOKEN {
             return None;
         }
-        let kid = jsonwebtoken::decode_header(token).ok()?.kid?;
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let kid = header.kid.filter(|_| header.typ.as_deref() == Some("JWT"))?;
         let key = self.keys.get(&kid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         // Whether it has expired is asked of the club's clock at every use.
@@ -158,6 +171,15 @@ mod tests {
     fn only_eddsa_is_believed() {
         let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
         assert_eq!(tokens(PEM).verify(none, 0), None);
+    }
+
+    #[test]
+    fn what_else_is_signed_is_not_taken_for_a_token() {
+        let tokens = tokens(PEM);
+        let claims =
+            Claims { sub: "23".into(), role: Role::Admin, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
+        assert!(tokens.verify(&tokens.sign("JWT", &claims).unwrap(), 0).is_some());
+        assert_eq!(tokens.verify(&tokens.sign("receipt+jwt", &claims).unwrap(), 0), None);
     }
 
     #[test]

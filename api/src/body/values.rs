@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use domain::id::{PlayerId, ProductId};
+use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode};
 use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
-use domain::product::Rank;
+use domain::offer::Rank;
 use serde_json::Value;
 
 /// Why a value cannot be used.
@@ -121,6 +121,36 @@ pub fn product_name(value: &Value) -> Result<ProductName, Wrong> {
         Ok(id) => ProductName::Id(id),
         Err(_) => ProductName::Sku(text.to_owned()),
     })
+}
+
+/// A package's code; small letters are taken for capitals.
+///
+/// # Errors
+/// Anything else.
+pub fn package_code(value: &Value) -> Result<PackageCode, Wrong> {
+    code(value)
+}
+
+/// A promotion's code; small letters are taken for capitals.
+///
+/// # Errors
+/// Anything else.
+pub fn promo_code(value: &Value) -> Result<PromoCode, Wrong> {
+    code(value)
+}
+
+fn code<T: std::str::FromStr>(value: &Value) -> Result<T, Wrong> {
+    let text = text(value, 1, LONGEST_CODE)?.to_ascii_uppercase();
+    let msg = "expected letters, digits, - and _, a letter among them";
+    text.parse().map_err(|_| Wrong::new("string_pattern_mismatch", msg))
+}
+
+/// A whole number from 1 on.
+pub fn count(most: u32) -> impl Fn(&Value) -> Result<u32, Wrong> {
+    move |value| {
+        let number = integer(value, 1, most.into())?;
+        u32::try_from(number).map_err(|_| Wrong::new("int_type", "expected a whole number"))
+    }
 }
 
 /// How many of a product.

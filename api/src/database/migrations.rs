@@ -11,6 +11,9 @@ const ALL: &[(&str, &str)] = &[
     ("0002_identity", include_str!("../../../migrations/0002_identity.sql")),
     ("0003_followers", include_str!("../../../migrations/0003_followers.sql")),
     ("0004_sandbox", include_str!("../../../migrations/0004_sandbox.sql")),
+    ("0005_sandbox_books", include_str!("../../../migrations/0005_sandbox_books.sql")),
+    ("0006_stripe", include_str!("../../../migrations/0006_stripe.sql")),
+    ("0007_webhooks", include_str!("../../../migrations/0007_webhooks.sql")),
 ];
 
 /// The files above, as sqlx takes them.

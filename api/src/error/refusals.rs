@@ -3,27 +3,84 @@
 use commands::Failure;
 use commands::bus::Unavailable;
 use commands::shop::ShopRefusal;
-use domain::account::AccountRefusal;
+use domain::account::{AccountRefusal, FraudRule, SpendLock};
+use domain::identity::IdentityRefusal;
+use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
+use domain::promo::PromoRefusal;
 
-use super::{ApiError, Reason};
+use super::{ApiError, FieldError, Reason};
+use crate::auth::sign_in::rfc3339;
 
 impl From<AccountRefusal> for ApiError {
     fn from(refusal: AccountRefusal) -> Self {
-        let detail = refusal.to_string();
+        let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
-            AccountRefusal::NoSuchAccount => Self::new(Reason::NotFound, detail),
-            AccountRefusal::NothingToMove => Self::new(Reason::ValidationFailed, detail),
-            AccountRefusal::BalanceTooLarge => Self::new(Reason::BalanceTooLarge, detail),
+            AccountRefusal::NoSuchAccount | AccountRefusal::NoSuchItem => told(Reason::NotFound),
+            AccountRefusal::NothingToMove => told(Reason::ValidationFailed),
+            AccountRefusal::BalanceTooLarge => told(Reason::BalanceTooLarge),
             AccountRefusal::InsufficientGold { has, needs } => {
-                let error = Self::new(Reason::InsufficientGold, detail);
-                error.with("gold", has).with("needed", needs)
+                told(Reason::InsufficientGold).with("gold", has).with("needed", needs)
             }
-            AccountRefusal::RankRequired { .. } => Self::new(Reason::RankRequired, detail),
-            AccountRefusal::PurchaseNotOpen => Self::new(Reason::Conflict, detail),
+            AccountRefusal::RankRequired { .. } => told(Reason::RankRequired),
+            AccountRefusal::SpendLocked { lock } => spend_locked(told(Reason::SpendLocked), lock),
+            AccountRefusal::NothingToRefund => told(Reason::NothingToRefund),
+            AccountRefusal::RefundTooLarge { left_cents } => {
+                told(Reason::RefundTooLarge).with("left_cents", left_cents)
+            }
+            AccountRefusal::RefundUnderWay => told(Reason::RefundUnderWay),
+            AccountRefusal::PurchaseNotOpen => told(Reason::Conflict),
+            AccountRefusal::ItemTooLate { at } => {
+                told(Reason::ItemExpired).with("expired_at", rfc3339(at))
+            }
+            AccountRefusal::PauseCannotBeShortened => told(Reason::PauseCannotBeShortened),
             // Codes are unique by construction: a defect, and nothing that a client can mend.
             AccountRefusal::ReceiptInUse => Self::internal(refusal),
+            AccountRefusal::UserLimitReached { .. }
+            | AccountRefusal::PromoUserLimitReached { .. }
+            | AccountRefusal::SpendLimitReached { .. }
+            | AccountRefusal::TooFast { .. }
+            | AccountRefusal::PurchasesBlocked { .. } => by_limit(&refusal),
         }
+    }
+}
+
+/// Refused by a limit: which one, when it ends, and which setting lifts it.
+fn by_limit(refusal: &AccountRefusal) -> ApiError {
+    let told = |reason| ApiError::new(reason, refusal.to_string());
+    match *refusal {
+        AccountRefusal::UserLimitReached { limit, had, until } => {
+            let error = told(Reason::UserLimit).by_limit("per_user", until, None);
+            error.with("most", limit.count).with("had", had)
+        }
+        AccountRefusal::PromoUserLimitReached { most } => {
+            told(Reason::UserLimit).by_limit("promo_per_user", None, None).with("most", most)
+        }
+        AccountRefusal::SpendLimitReached { limit_cents, left_cents, until } => {
+            let error = told(Reason::UserLimit).by_limit("monthly_spend", Some(until), None);
+            error.with("limit_cents", limit_cents).with("left_cents", left_cents)
+        }
+        AccountRefusal::PurchasesBlocked { rule, until } => {
+            let (limit, setting) = match rule {
+                FraudRule::TooManyPurchases => ("purchases", "CLUB_LIMIT_PURCHASES"),
+                FraudRule::TooManyCards => ("cards", "CLUB_LIMIT_CARDS"),
+            };
+            told(Reason::FraudBlock).by_limit(limit, Some(until), Some(setting))
+        }
+        AccountRefusal::TooFast { until } => {
+            let setting = "CLUB_LIMIT_LIMITED_PURCHASES";
+            told(Reason::RateLimit).by_limit("limited_purchases", Some(until), Some(setting))
+        }
+        ref other => ApiError::internal(other.clone()),
+    }
+}
+
+fn spend_locked(error: ApiError, lock: SpendLock) -> ApiError {
+    let error = error.with("lock", lock.name());
+    match (lock, lock.until()) {
+        (SpendLock::Debt(debt), _) => error.with("debt", debt),
+        (_, Some(until)) => error.with("ends_at", rfc3339(until)),
+        (_, None) => error,
     }
 }
 
@@ -31,10 +88,57 @@ impl From<ProductRefusal> for ApiError {
     fn from(refusal: ProductRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            ProductRefusal::NotFound => Self::new(Reason::NotFound, detail),
-            ProductRefusal::AlreadyDefined => Self::new(Reason::Conflict, detail),
+            ProductRefusal::NotFound | ProductRefusal::BoughtOtherwise { .. } => {
+                Self::new(Reason::NotFound, detail)
+            }
+            ProductRefusal::AlreadyDefined | ProductRefusal::OtherKind => {
+                Self::new(Reason::Conflict, detail)
+            }
             ProductRefusal::TotalTooLarge => Self::new(Reason::BalanceTooLarge, detail),
         }
+    }
+}
+
+impl From<PackageRefusal> for ApiError {
+    fn from(refusal: PackageRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            PackageRefusal::NotFound => Self::new(Reason::NotFound, detail),
+            PackageRefusal::AlreadyDefined => Self::new(Reason::Conflict, detail),
+            PackageRefusal::WindowClosed { starts_at, ends_at } => {
+                let error = Self::new(Reason::WindowClosed, detail);
+                error.with("starts_at", rfc3339(starts_at)).with("ends_at", rfc3339(ends_at))
+            }
+            PackageRefusal::Disabled => Self::new(Reason::WindowClosed, detail),
+            PackageRefusal::TooMany { most } => {
+                let loc = vec!["body".to_owned(), "quantity".to_owned()];
+                let msg = format!("expected {most} or less").into();
+                Self::fields(vec![FieldError { kind: "less_than_equal", loc, msg }])
+            }
+            PackageRefusal::OutOfStock { left } => {
+                Self::new(Reason::OutOfStock, detail).with("remaining_stock", left)
+            }
+            PackageRefusal::TotalTooLarge => Self::new(Reason::BalanceTooLarge, detail),
+        }
+    }
+}
+
+impl From<PromoRefusal> for ApiError {
+    fn from(refusal: PromoRefusal) -> Self {
+        let detail = refusal.to_string();
+        let reason = match refusal {
+            PromoRefusal::NotFound => Reason::NotFound,
+            PromoRefusal::AlreadyDefined => Reason::Conflict,
+            PromoRefusal::WindowClosed => Reason::WindowClosed,
+            PromoRefusal::Exhausted => Reason::PromoExhausted,
+        };
+        Self::new(reason, detail)
+    }
+}
+
+impl From<IdentityRefusal> for ApiError {
+    fn from(refusal: IdentityRefusal) -> Self {
+        match refusal {}
     }
 }
 
@@ -42,7 +146,17 @@ impl From<ShopRefusal> for ApiError {
     fn from(refusal: ShopRefusal) -> Self {
         match refusal {
             ShopRefusal::Product(refusal) => refusal.into(),
+            ShopRefusal::Package(refusal) => refusal.into(),
+            ShopRefusal::Promo(refusal) => refusal.into(),
             ShopRefusal::Account(refusal) => refusal.into(),
+            ShopRefusal::NotCompleted => {
+                let detail = "the purchase was not completed: nothing can be given back";
+                Self::new(Reason::PurchaseNotCompleted, detail)
+            }
+            ShopRefusal::ProviderSilent => {
+                let detail = "the payment provider does not answer: ask again shortly";
+                Self::new(Reason::PaymentsUnavailable, detail)
+            }
         }
     }
 }

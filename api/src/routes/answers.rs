@@ -2,7 +2,10 @@
 
 use axum::http::HeaderValue;
 use axum::response::Response;
-use domain::product::Rank;
+use domain::limit::{Period, UseLimit};
+use domain::offer::Rank;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::request::IDEMPOTENCY_REPLAYED;
 
@@ -20,4 +23,20 @@ pub fn replayable(mut response: Response, replayed: bool) -> Response {
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
     response
+}
+
+/// So many in each period.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct LimitView {
+    /// How many.
+    count: u32,
+    /// `ever`, `month`, `week` or `day`, in UTC.
+    #[schema(value_type = String)]
+    per: Period,
+}
+
+impl From<UseLimit> for LimitView {
+    fn from(UseLimit { count, per }: UseLimit) -> Self {
+        Self { count, per }
+    }
 }

@@ -1,5 +1,7 @@
 //! For trying things by hand. None of it is there in production.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
@@ -11,6 +13,7 @@ use super::answers::replayable;
 use super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
+use crate::auth::sign_in::rfc3339;
 use crate::body::{Fields, values};
 use crate::error::ApiError;
 use crate::request::Asked;
@@ -65,6 +68,54 @@ pub async fn spend(
         position: spent.position,
     };
     Ok(replayable(Json(answer).into_response(), spent.replayed))
+}
+
+/// What the club takes for now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClockView {
+    now: String,
+    /// How far that is ahead of the machine's clock, in seconds.
+    ahead_seconds: i64,
+}
+
+/// A wish to move the clock.
+#[derive(Debug, ToSchema)]
+pub struct ClockWish {
+    /// How far, in seconds: 1 to 315,360,000 (ten years).
+    #[expect(dead_code, reason = "describes the body")]
+    advance_seconds: u32,
+}
+
+const TEN_YEARS: u32 = 315_360_000;
+
+/// What the club takes for now.
+#[utoipa::path(get, path = "/test/clock", tag = "test",
+    responses((status = 200, description = "the time", body = ClockView)))]
+pub async fn clock(State(app): State<App>) -> Json<ClockView> {
+    Json(clock_view(&app))
+}
+
+/// Moves this node's clock on, for deadlines and windows. It never goes back; a restart sets it to
+/// the machine's.
+#[utoipa::path(post, path = "/test/clock", tag = "test", request_body = ClockWish,
+    responses(
+        (status = 200, description = "the time now", body = ClockView),
+        (status = 422, description = "fields that cannot be used", body = Problem)))]
+pub async fn move_clock(
+    State(app): State<App>,
+    mut fields: Fields,
+) -> Result<Json<ClockView>, ApiError> {
+    let seconds = fields.required("advance_seconds", values::count(TEN_YEARS));
+    let seconds = fields.finish(|| seconds)?;
+    if let Some(clock) = &app.moved_clock {
+        clock.advance(Duration::from_secs(seconds.into()));
+    }
+    Ok(Json(clock_view(&app)))
+}
+
+fn clock_view(app: &App) -> ClockView {
+    let ahead = app.moved_clock.as_ref().map(|clock| clock.ahead().num_seconds());
+    ClockView { now: rfc3339(app.commands.clock.now()), ahead_seconds: ahead.unwrap_or(0) }
 }
 
 /// The test pages.

@@ -24,7 +24,6 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// See the module.
 pub(super) struct CheckoutSink {
     commands: Commands,
-    grace: Duration,
     feed: Feed,
     at_work: Option<AtWork>,
 }
@@ -42,9 +41,9 @@ impl Drop for AtWork {
 }
 
 impl CheckoutSink {
-    /// Leaves purchases for as long as `grace` to whoever accepted them.
-    pub(super) fn new(commands: Commands, grace: Duration, feed: Feed) -> Self {
-        Self { commands, grace, feed, at_work: None }
+    /// Not at work yet.
+    pub(super) fn new(commands: Commands, feed: Feed) -> Self {
+        Self { commands, feed, at_work: None }
     }
 }
 
@@ -60,7 +59,7 @@ impl Sink for CheckoutSink {
             Some(place) if self.feed.holds(&place).await? => place,
             _ => self.feed.genesis().await?,
         };
-        let checkout = Checkout::new(self.commands.clone(), self.grace, place);
+        let checkout = Checkout::new(self.commands.clone(), place);
         let checkout = Arc::new(Mutex::new(checkout));
         let rounds = rounds(checkout.clone(), self.feed.pool().clone(), place);
         let rounds = tokio::spawn(rounds).abort_handle();

@@ -9,6 +9,9 @@ pub struct Limits {
     pub batch: usize,
     /// Batches under way on the connection.
     pub in_flight: usize,
+    /// Once others have written, batches take the log's lock at once, until so many of them in a row
+    /// found nothing new. 0: every batch first tries the head that the node knows.
+    pub calm: u8,
     /// Commands waiting; more are refused with [`Failure::Overloaded`].
     pub queue: usize,
     /// Bytes of states in memory.
@@ -30,6 +33,7 @@ impl Default for Limits {
         Self {
             batch: 512,
             in_flight: 2,
+            calm: 4,
             queue: 10_000,
             cache_bytes: 256 << 20,
             keys: 1_000_000,

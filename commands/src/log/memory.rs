@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
-use super::{Appended, Batch, KeyedCommand, LastEvent, LockedLog, Log, LogError, Tail};
+use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
 use crate::keys::KeyHash;
 
 /// How often, in a thousand calls, each fault strikes.
@@ -63,14 +64,33 @@ pub struct MemoryLog {
     dice: Mutex<StdRng>,
     /// Sent, not answered, and not carried out yet.
     late: Arc<Mutex<Vec<Arc<Batch>>>>,
+    /// Whether the node has crashed.
+    is_cut: AtomicBool,
+    /// The log's lock while this node has it.
+    lock: Arc<HeldLock>,
 }
+
+/// Taken away from a node that crashes.
+type HeldLock = Mutex<Option<OwnedMutexGuard<()>>>;
 
 impl MemoryDatabase {
     /// A node's connection, with faults drawn from a seed.
     #[must_use]
     pub fn connect(&self, faults: Faults, seed: u64) -> MemoryLog {
-        let dice = Mutex::new(StdRng::seed_from_u64(seed));
-        MemoryLog { database: self.clone(), faults, dice, late: Arc::default() }
+        MemoryLog {
+            database: self.clone(),
+            faults,
+            dice: Mutex::new(StdRng::seed_from_u64(seed)),
+            late: Arc::default(),
+            is_cut: AtomicBool::new(false),
+            lock: Arc::default(),
+        }
+    }
+
+    /// The position of the last event.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.tables().head().position
     }
 
     /// Everything in the log.
@@ -139,9 +159,29 @@ impl Tables {
         let genesis = Place { position: 0, hash: MemoryDatabase::genesis() };
         self.events.last().map_or(genesis, |last| last.place)
     }
+
+    fn stream(&self, aggregate_type: &str, aggregate_id: &str) -> impl Iterator<Item = &Recorded> {
+        self.events.iter().filter(move |Recorded { event, .. }| {
+            event.aggregate_type == aggregate_type && *event.aggregate_id == *aggregate_id
+        })
+    }
 }
 
 impl MemoryLog {
+    /// The node has crashed: nothing is answered any more, and its lock is free. What it has sent is
+    /// carried out all the same.
+    pub fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// A dead node waits for ever.
+    async fn is_alive(&self) {
+        if self.is_cut.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    }
+
     fn roll(&self) -> u32 {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..1_000)
     }
@@ -184,17 +224,27 @@ impl Log for MemoryLog {
     }
 
     fn head(&self) -> BoxFuture<'_, Result<LastEvent, LogError>> {
-        let tables = self.database.tables();
-        let last = (tables.head(), tables.events.last().map(|last| last.recorded_at));
-        async move { Ok(last) }.boxed()
+        async {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            Ok((tables.head(), tables.events.last().map(|last| last.recorded_at)))
+        }
+        .boxed()
     }
 
     fn append(&self, batch: Arc<Batch>) -> BoxFuture<'_, Result<Appended, LogError>> {
-        self.write(batch).boxed()
+        async {
+            self.is_alive().await;
+            let answer = self.write(batch).await;
+            self.is_alive().await;
+            answer
+        }
+        .boxed()
     }
 
-    fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>> {
-        async {
+    fn lock(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Locked, LogError>> {
+        async move {
+            self.is_alive().await;
             if self.roll().is_multiple_of(2) {
                 self.carry_out_late().await;
             }
@@ -202,20 +252,28 @@ impl Log for MemoryLog {
             if self.faults.planted != Some(Planted::NoFence) {
                 self.late().clear();
             }
-            let lock = self.database.lock.clone().lock_owned().await;
+            let held = self.database.lock.clone().lock_owned().await;
+            self.is_alive().await;
+            *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
             let lose = match self.roll() {
                 roll if roll < self.faults.lost_before => Some(false),
                 roll if roll < self.faults.lost_before + self.faults.lost_after => Some(true),
                 _ => None,
             };
             let (database, late) = (self.database.clone(), self.late.clone());
-            Ok(Box::new(LockedMemory { database, late, lose, _lock: lock }) as Box<dyn LockedLog>)
+            let locked = LockedMemory { database, late, lose, lock: self.lock.clone() };
+            let tail = self.database.tail(position, limit);
+            Ok((Box::new(locked) as Box<dyn LockedLog>, tail))
         }
         .boxed()
     }
 
     fn read_tail(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Tail, LogError>> {
-        async move { Ok(self.database.tail(position, limit)) }.boxed()
+        async move {
+            self.is_alive().await;
+            Ok(self.database.tail(position, limit))
+        }
+        .boxed()
     }
 
     fn read_stream<'a>(
@@ -223,12 +281,13 @@ impl Log for MemoryLog {
         aggregate_type: &'static str,
         aggregate_id: &'a str,
     ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>> {
-        let all = self.database.events().into_iter().map(|recorded| recorded.event);
-        let stream = all.filter(|event| {
-            event.aggregate_type == aggregate_type && *event.aggregate_id == *aggregate_id
-        });
-        let stream = stream.collect();
-        async move { Ok(stream) }.boxed()
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let stream = tables.stream(aggregate_type, aggregate_id);
+            Ok(stream.map(|recorded| recorded.event.clone()).collect())
+        }
+        .boxed()
     }
 
     fn find_in_stream<'a>(
@@ -237,15 +296,18 @@ impl Log for MemoryLog {
         event_types: &'static [&'static str],
         receipt_code: &'a str,
     ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>> {
-        let found = self.database.events().into_iter().find(|recorded| {
-            let event = &recorded.event;
-            event.aggregate_type == aggregate_type
-                && *event.aggregate_id == *aggregate_id
-                && event.sequence > sequence
-                && event_types.contains(&event.event_type.as_ref())
-                && event.payload.contains(receipt_code)
-        });
-        async move { Ok(found) }.boxed()
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let mut stream = tables.stream(aggregate_type, aggregate_id);
+            let found = stream.find(|Recorded { event, .. }| {
+                event.sequence > sequence
+                    && event_types.contains(&event.event_type.as_ref())
+                    && event.payload.contains(receipt_code)
+            });
+            Ok(found.cloned())
+        }
+        .boxed()
     }
 
     fn find_key<'a>(
@@ -253,16 +315,22 @@ impl Log for MemoryLog {
         key: &'a str,
         caller: &'a str,
     ) -> BoxFuture<'a, Result<Option<KeyedCommand>, LogError>> {
-        let name = (key.to_owned(), caller.to_owned());
-        let found = self.database.tables().keys.get(&name).cloned();
-        async move { Ok(found) }.boxed()
+        async move {
+            self.is_alive().await;
+            Ok(self.database.tables().keys.get(&(key.to_owned(), caller.to_owned())).cloned())
+        }
+        .boxed()
     }
 
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<Range<u64>, LogError>> {
-        let mut tables = self.database.tables();
-        let first = tables.numbers;
-        tables.numbers += 10;
-        async move { Ok(first..first + 10) }.boxed()
+        async {
+            self.is_alive().await;
+            let mut tables = self.database.tables();
+            let first = tables.numbers;
+            tables.numbers += 10;
+            Ok(first..first + 10)
+        }
+        .boxed()
     }
 
     fn announce(&self) -> BoxFuture<'_, Result<(), LogError>> {
@@ -270,7 +338,11 @@ impl Log for MemoryLog {
     }
 
     fn hint(&self) -> BoxFuture<'_, ()> {
-        self.database.grown.notified().boxed()
+        async {
+            self.is_alive().await;
+            self.database.grown.notified().await;
+        }
+        .boxed()
     }
 }
 
@@ -279,13 +351,20 @@ struct LockedMemory {
     late: Arc<Mutex<Vec<Arc<Batch>>>>,
     /// Whether the commit's answer is lost, and if so, whether after carrying it out.
     lose: Option<bool>,
-    _lock: OwnedMutexGuard<()>,
+    lock: Arc<HeldLock>,
+}
+
+impl LockedMemory {
+    fn give_back(&self) -> Option<OwnedMutexGuard<()>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Drop for LockedMemory {
     /// Whoever has been waiting for the lock gets it: behind a fence, nobody of this node.
     fn drop(&mut self) {
         self.database.write_late(&self.late);
+        drop(self.give_back());
     }
 }
 
@@ -298,6 +377,10 @@ impl LockedLog for LockedMemory {
     fn commit(self: Box<Self>, batch: Arc<Batch>) -> BoxFuture<'static, Result<(), LogError>> {
         async move {
             let lost = || Err(LogError::Lost("a fault was ordered".to_owned()));
+            let Some(_held) = self.give_back() else {
+                // The node has crashed under the lock.
+                return std::future::pending().await;
+            };
             if self.lose == Some(false) {
                 return lost();
             }

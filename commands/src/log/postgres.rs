@@ -17,7 +17,7 @@ use sqlx::{PgPool, Row};
 use tokio::sync::Notify;
 
 use self::connection::{Connection, LockedPostgres};
-use super::{Appended, Batch, KeyedCommand, LastEvent, LockedLog, Log, LogError, Tail};
+use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
 use crate::context::Fingerprint;
 use crate::families;
 
@@ -168,10 +168,12 @@ impl Log for PostgresLog {
         .boxed()
     }
 
-    fn lock(&self) -> BoxFuture<'_, Result<Box<dyn LockedLog>, LogError>> {
-        async {
-            let locked = LockedPostgres::take(self.connection().await?, self.genesis).await?;
-            Ok(Box::new(locked) as Box<dyn LockedLog>)
+    fn lock(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Locked, LogError>> {
+        async move {
+            let connection = self.connection().await?;
+            let taken = LockedPostgres::take(connection, self.genesis, position, limit);
+            let (locked, tail) = taken.await?;
+            Ok((Box::new(locked) as Box<dyn LockedLog>, tail))
         }
         .boxed()
     }

@@ -1,143 +1,280 @@
 //! A payment provider in process, for everything but production. The card token decides what it
-//! does. Its records are its own: its own tables, its own transactions, as durable as a real
+//! does. Its books are its own: its own tables, its own transactions, as durable as a real
 //! provider's, and they survive our crashes.
 //!
 //! | card token | what happens |
 //! |---|---|
-//! | none, `tok_approve` | the money is taken |
-//! | `tok_decline` | the card is declined |
+//! | none, `tok_approve`, any other | the money is taken |
+//! | `tok_decline` | the card is declined: `PAYMENT_DECLINED` |
+//! | `tok_decline_insufficient_funds` | … `INSUFFICIENT_FUNDS` |
+//! | `tok_decline_expired_card` | … `EXPIRED_CARD` |
+//! | `tok_decline_stolen_card` | … `STOLEN_CARD` |
+//! | `tok_pending` | pending, until a webhook, a capture or a void decides |
+//! | `tok_pending_success` | pending; taken after the delay, with a webhook |
+//! | `tok_pending_failure` | pending; declined after the delay, with a webhook |
+//! | `tok_timeout` | the money is taken, but the answer is lost each time; the status tells |
+//! | `tok_duplicate_webhook` | the money is taken, and one webhook tells it three times |
+//! | `tok_webhook_first` | the money is taken; the webhook comes before the answer |
+//! | `tok_capture_after_void` | pending; a void is confirmed, but the money is taken after the delay all the same, with a webhook |
+//! | `tok_late_refund` | the money is taken; given back after the delay, with a webhook |
+//! | `tok_chargeback` | the money is taken; charged back after the delay, with a webhook |
+//! | `tok_refund_refused` | the money is taken; refunds are refused |
+//!
+//! Webhooks are `succeeded`, `failed`, `refunded` or `charged_back`, signed as [`message`] says.
+//! Whoever has the secret may send one for a pending charge: the sandbox takes it for the word of
+//! the bank behind it.
 
-use domain::account::FailureReason;
-use domain::id::ChargeId;
+mod agenda;
+mod books;
+mod card;
+mod message;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
+use self::books::Entry;
+use self::card::Card;
+use self::webhooks::{Courier, Letter};
+use super::secret::Secret;
+use super::{
+    CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
+    ProviderRecord, Refund, RefundState, Untrusted,
+};
+use crate::clock::Clock;
 
 /// Charges waiting to be recorded; more wait in line.
 const QUEUE: usize = 4_096;
 /// Charges recorded in one transaction.
 const BATCH: usize = 256;
+/// How long a message that is sent at once is left to whoever sends it.
+const SENT_AT_ONCE: Duration = Duration::from_secs(10);
+
+/// How the sandbox behaves.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// What its messages are signed with: the newest first, which signs; older ones still count.
+    pub secrets: Vec<Secret>,
+    /// How much later that happens which happens later, on the club's clock.
+    pub delay: Duration,
+    /// Where its messages go, once that is known.
+    pub address: watch::Receiver<Option<String>>,
+}
+
+impl Default for SandboxSettings {
+    /// Believes and sends no messages.
+    fn default() -> Self {
+        let (_, address) = watch::channel(None);
+        Self { secrets: vec![], delay: Duration::from_secs(2), address }
+    }
+}
 
 /// See the module.
 #[derive(Clone)]
 pub struct Sandbox {
-    records: mpsc::Sender<Ask>,
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+    delay: Duration,
+    courier: Courier,
+    address: watch::Receiver<Option<String>>,
+    entries: mpsc::Sender<Ask>,
+    agenda: mpsc::Sender<()>,
+    outbox: mpsc::Sender<()>,
 }
 
 /// The first wish for a charge is recorded; later ones learn what was recorded.
 struct Ask {
-    charge: Charge,
-    wish: State,
-    answer: oneshot::Sender<Result<ChargeOutcome, ProviderError>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Captured,
-    Declined,
-    Voided,
-}
-
-impl State {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Captured => "captured",
-            Self::Declined => "declined",
-            Self::Voided => "voided",
-        }
-    }
-
-    fn outcome(name: &str) -> Option<ChargeOutcome> {
-        match name {
-            "captured" => Some(ChargeOutcome::Captured),
-            "declined" => Some(ChargeOutcome::Declined(FailureReason::PaymentDeclined)),
-            "voided" => Some(ChargeOutcome::Voided),
-            _ => None,
-        }
-    }
+    entry: Entry,
+    answer: oneshot::Sender<Result<ChargeState, ProviderError>>,
 }
 
 impl Sandbox {
-    /// Starts the provider on its records.
-    #[must_use]
-    pub fn start(pool: PgPool) -> Self {
-        let (records, asks) = mpsc::channel(QUEUE);
-        tokio::spawn(keep_records(pool, asks));
-        Self { records }
+    /// Starts the provider on its books.
+    ///
+    /// # Errors
+    /// If nothing can be sent from this machine.
+    pub fn start(
+        pool: PgPool,
+        clock: Arc<dyn Clock>,
+        settings: SandboxSettings,
+    ) -> Result<Self, ProviderError> {
+        let http = reqwest::Client::builder().no_proxy().build().map_err(ProviderError::new)?;
+        let courier = Courier { http, secrets: settings.secrets };
+        let (entries, asks) = mpsc::channel(QUEUE);
+        let (agenda, agenda_woken) = mpsc::channel(1);
+        let (outbox, outbox_woken) = mpsc::channel(1);
+        let address = settings.address;
+        tokio::spawn(keep_books(pool.clone(), clock.clone(), asks));
+        tokio::spawn(agenda::keep_agenda(pool.clone(), clock.clone(), agenda_woken));
+        tokio::spawn(agenda::keep_outbox(
+            pool.clone(),
+            clock.clone(),
+            courier.clone(),
+            address.clone(),
+            outbox_woken,
+        ));
+        let delay = settings.delay;
+        Ok(Self { pool, clock, delay, courier, address, entries, agenda, outbox })
     }
 
-    async fn ask(&self, charge: Charge, wish: State) -> Result<ChargeOutcome, ProviderError> {
+    /// Records a charge together with others.
+    async fn record(&self, entry: Entry) -> Result<ChargeState, ProviderError> {
         let (answer, answered) = oneshot::channel();
-        let gone = || ProviderError { reason: "the sandbox has ended".to_owned() };
-        self.records.send(Ask { charge, wish, answer }).await.map_err(|_| gone())?;
+        let gone = || ProviderError::new("the sandbox has ended");
+        self.entries.send(Ask { entry, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Records a charge whose card does something by itself.
+    async fn record_with_consequences(
+        &self,
+        charge: &Charge,
+        card: Card,
+    ) -> Result<ChargeState, ProviderError> {
+        let now = self.clock.now();
+        let deed = card.deed().map(|deed| (deed, now + self.delay));
+        let sent_here = card == Card::WebhookFirst;
+        let due_at = if sent_here { now + SENT_AT_ONCE } else { now };
+        let letter = (card.messages() > 0).then(|| {
+            let letter = Letter::new(charge.receipt_code.to_string(), "succeeded", None);
+            letter.times(card.messages(), due_at)
+        });
+        let entry = Entry::of(charge, card);
+        let (state, is_new) =
+            books::record_with_consequences(&self.pool, &entry, deed, letter.as_ref(), now)
+                .await
+                .map_err(ProviderError::new)?;
+        self.wake();
+        match letter {
+            Some(letter) if is_new && sent_here => self.send_at_once(&letter).await?,
+            _ => {}
+        }
+        Ok(state)
+    }
+
+    async fn send_at_once(&self, letter: &Letter) -> Result<(), ProviderError> {
+        let address = self.address.borrow().clone();
+        let Some(address) = address else { return Ok(()) };
+        if self.courier.send(letter, &address, self.clock.now()).await {
+            webhooks::confirm(&self.pool, letter).await.map_err(ProviderError::new)?;
+        }
+        Ok(())
+    }
+
+    /// Something may be due.
+    fn wake(&self) {
+        // If there is no room, they have been woken already.
+        let _ = self.agenda.try_send(());
+        let _ = self.outbox.try_send(());
+    }
+
+    async fn take(&self, charge: &Charge, card: &CardToken) -> Result<ChargeState, ProviderError> {
+        let card = Card::of(card.reveal());
+        let state = if card.deed().is_some() || card.messages() > 0 {
+            self.record_with_consequences(charge, card).await?
+        } else {
+            self.record(Entry::of(charge, card)).await?
+        };
+        if card == Card::Timeout {
+            return Err(ProviderError::new("the sandbox's answer was lost, as its card says"));
+        }
+        Ok(state)
     }
 }
 
 impl PaymentProvider for Sandbox {
-    fn charge(&self, charge: Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        let wish = match charge.card.reveal() {
-            Some("tok_decline") => State::Declined,
-            _ => State::Captured,
-        };
-        self.ask(charge, wish).boxed()
+    fn name(&self) -> &'static str {
+        "sandbox"
     }
 
-    fn settle(&self, charge: &Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        self.ask(charge.clone(), State::Voided).boxed()
+    fn charge<'a>(
+        &'a self,
+        charge: &'a Charge,
+        card: &'a CardToken,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        self.take(charge, card).boxed()
     }
+
+    fn status<'a>(
+        &'a self,
+        charge: &'a Charge,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        books::status(&self.pool, charge).map(told).boxed()
+    }
+
+    fn capture<'a>(
+        &'a self,
+        charge: &'a Charge,
+    ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        books::capture(&self.pool, charge).map(told).boxed()
+    }
+
+    fn void<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
+        async {
+            let now = self.clock.now();
+            let state = told(books::void(&self.pool, charge, now, now + self.delay).await);
+            self.wake();
+            state
+        }
+        .boxed()
+    }
+
+    fn refund<'a>(
+        &'a self,
+        charge: &'a Charge,
+        refund: &'a Refund,
+    ) -> BoxFuture<'a, Result<RefundState, ProviderError>> {
+        books::refund(&self.pool, charge, refund, self.clock.now()).map(told).boxed()
+    }
+
+    fn verify(&self, delivery: &Delivery<'_>, now: DateTime<Utc>) -> Result<Notice, Untrusted> {
+        message::verify(&self.courier.secrets, delivery, now)
+    }
+
+    fn take_note<'a>(
+        &'a self,
+        charge: &'a Charge,
+        notice: &'a Notice,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        books::take_note(&self.pool, charge, notice).map(told).boxed()
+    }
+
+    fn records<'a>(
+        &'a self,
+        after: Option<&'a ProviderRecord>,
+    ) -> BoxFuture<'a, Result<Vec<ProviderRecord>, ProviderError>> {
+        books::records(&self.pool, after).boxed()
+    }
+}
+
+fn told<T>(answer: sqlx::Result<T>) -> Result<T, ProviderError> {
+    answer.map_err(ProviderError::new)
 }
 
 /// Records charges in batches: while one is being written, the next one gathers.
-async fn keep_records(pool: PgPool, mut asks: mpsc::Receiver<Ask>) {
+async fn keep_books(pool: PgPool, clock: Arc<dyn Clock>, mut asks: mpsc::Receiver<Ask>) {
     let mut batch = Vec::with_capacity(BATCH);
     while asks.recv_many(&mut batch, BATCH).await > 0 {
-        let recorded = record(&pool, &batch).await;
-        for ask in batch.drain(..) {
-            let outcome = match &recorded {
-                Ok(states) => find(states, ask.charge.charge_id),
-                Err(error) => Err(ProviderError { reason: error.to_string() }),
+        let (entries, answers): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|Ask { entry, answer }| (entry, answer)).unzip();
+        let recorded = books::record(&pool, &entries, clock.now()).await;
+        for (entry, answer) in entries.iter().zip(answers) {
+            let id = entry.charge.charge_id.to_string();
+            let state = match &recorded {
+                Ok(states) => states
+                    .get(&id)
+                    .copied()
+                    .ok_or_else(|| ProviderError::new(format!("charge {id} was not recorded"))),
+                Err(error) => Err(ProviderError::new(error)),
             };
             // Whoever has gone away asks again.
-            let _ = ask.answer.send(outcome);
+            let _ = answer.send(state);
         }
     }
-}
-
-fn find(states: &[(String, String)], charge: ChargeId) -> Result<ChargeOutcome, ProviderError> {
-    let charge = charge.to_string();
-    let state =
-        states.iter().find(|(id, _)| *id == charge).and_then(|(_, state)| State::outcome(state));
-    state.ok_or_else(|| ProviderError { reason: format!("charge {charge} was not recorded") })
-}
-
-/// Whoever comes first decides; everybody learns what was decided.
-async fn record(pool: &PgPool, batch: &[Ask]) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let ids: Vec<String> = batch.iter().map(|ask| ask.charge.charge_id.to_string()).collect();
-    let states: Vec<&str> = batch.iter().map(|ask| ask.wish.name()).collect();
-    let cents = batch.iter().map(|ask| i64::try_from(ask.charge.amount.0).unwrap_or(i64::MAX));
-    let currencies: Vec<String> = batch.iter().map(|ask| ask.charge.currency.into()).collect();
-    let recorded: Vec<(String, String)> = sqlx::query_as(
-        "insert into sandbox.charges (charge_id, state, amount_cents, currency) \
-         select distinct on (id) * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-             as charge (id, state, cents, currency) \
-         on conflict (charge_id) do nothing returning charge_id, state",
-    )
-    .bind(&ids)
-    .bind(&states)
-    .bind(cents.collect::<Vec<_>>())
-    .bind(&currencies)
-    .fetch_all(pool)
-    .await?;
-    if recorded.len() == ids.len() {
-        return Ok(recorded);
-    }
-    // Some were there before.
-    sqlx::query_as("select charge_id, state from sandbox.charges where charge_id = any($1)")
-        .bind(&ids)
-        .fetch_all(pool)
-        .await
 }

@@ -1,34 +1,56 @@
-//! Checkout's second pair of hands: purchases that nobody is finishing any more.
+//! Checkout's second pair of hands: purchases and refunds that nobody is finishing any more.
 //!
 //! Whoever accepts a purchase also finishes it. This reaction follows the log for those that were
-//! left: a crash, a provider that did not answer. It settles them with the provider, who decides
-//! whether the money was taken, and writes that end. Settling is idempotent on both sides, so it does
-//! no harm if the first pair of hands is still at it.
+//! left: a crash, a provider that did not answer or has not decided. It settles them with the
+//! provider, who decides whether the money was taken or given back, and gives up at the provider
+//! what takes too long. Settling is idempotent on both sides, so it does no harm if the first pair of
+//! hands is still at it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::AccountEvent;
 use domain::event::ClubEvent;
-use domain::id::ReceiptCode;
+use domain::id::{PlayerId, ReceiptCode};
 use domain::stored::{DecodeError, Place, Recorded};
+use futures::{StreamExt, stream};
 
 use crate::Commands;
-use crate::bus::Unavailable;
 use crate::context::Caller;
-use crate::payments::CardToken;
-use crate::shop::{UnderWay, under_way};
+use crate::shop::{PurchaseOutcome, UnderWay, under_way};
+
+/// How often the provider is asked about one purchase that it has not decided.
+const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+/// How many are settled at once.
+const AT_ONCE: usize = 16;
 
 /// See the module.
 pub struct Checkout {
     commands: Commands,
-    /// How long a purchase is left to whoever accepted it.
-    grace: TimeDelta,
-    /// Purchases under way, with the place before their request: disposable, rebuilt by reading on
-    /// from [`Self::place`].
-    open: BTreeMap<ReceiptCode, (Place, UnderWay)>,
+    /// What is not finished, with the place before it: disposable, rebuilt by reading on from
+    /// [`Self::place`].
+    open: BTreeMap<ReceiptCode, Unfinished>,
     seen: Place,
+}
+
+/// A purchase or a refund of one.
+struct Unfinished {
+    before: Place,
+    /// When it is looked at next.
+    due: DateTime<Utc>,
+    what: What,
+}
+
+#[derive(Clone)]
+enum What {
+    Purchase(Box<UnderWay>),
+    Refund(PlayerId),
+}
+
+/// What became of an attempt to finish something.
+enum Finished {
+    Done,
+    NotYet(DateTime<Utc>),
 }
 
 impl Checkout {
@@ -37,9 +59,8 @@ impl Checkout {
 
     /// Starts at a place that an earlier one has given.
     #[must_use]
-    pub fn new(commands: Commands, grace: Duration, place: Place) -> Self {
-        let grace = TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
-        Self { commands, grace, open: BTreeMap::new(), seen: place }
+    pub fn new(commands: Commands, place: Place) -> Self {
+        Self { commands, open: BTreeMap::new(), seen: place }
     }
 
     /// Takes note of what happened.
@@ -56,74 +77,107 @@ impl Checkout {
         Ok(())
     }
 
-    fn note_account(
-        &mut self,
-        player: domain::id::PlayerId,
-        recorded: &Recorded,
-        event: &AccountEvent,
-    ) {
+    fn note_account(&mut self, player: PlayerId, recorded: &Recorded, event: &AccountEvent) {
         match event {
-            AccountEvent::PurchaseRequested { receipt_code, .. } => {
+            AccountEvent::PurchaseRequested { at, receipt_code, .. } => {
                 if let Some(purchase) = under_way(player, recorded, event) {
-                    self.open.insert(*receipt_code, (self.seen, purchase));
+                    self.begun(*receipt_code, *at, What::Purchase(Box::new(purchase)));
                 }
+            }
+            AccountEvent::RefundRequested { at, receipt_code, .. } => {
+                self.begun(*receipt_code, *at, What::Refund(player));
             }
             AccountEvent::PurchaseCompleted { receipt_code, .. }
             | AccountEvent::PurchaseFailed { receipt_code, .. }
             | AccountEvent::PurchaseVoided { receipt_code, .. } => {
                 self.open.remove(receipt_code);
             }
+            // A refund is looked at once more: what the provider gave back may have been another.
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. } => {}
+            | AccountEvent::GoldSpent { .. }
+            | AccountEvent::LateCaptureRefunded { .. }
+            | AccountEvent::PurchaseRefunded { .. }
+            | AccountEvent::RefundFailed { .. }
+            | AccountEvent::PurchaseChargedBack { .. }
+            | AccountEvent::PurchasesBlocked { .. }
+            | AccountEvent::BenefitPurchased { .. }
+            | AccountEvent::ItemUsed { .. }
+            | AccountEvent::ItemExpired { .. }
+            | AccountEvent::ItemRefunded { .. }
+            | AccountEvent::SpendLimitSet { .. }
+            | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::SelfExcluded { .. } => {}
         }
     }
 
-    /// Where a later one must start to know all that this one knows: before the oldest purchase that
-    /// is still under way.
+    fn begun(&mut self, receipt: ReceiptCode, at: DateTime<Utc>, what: What) {
+        let due = at + self.commands.policy.grace;
+        self.open.insert(receipt, Unfinished { before: self.seen, due, what });
+    }
+
+    /// Where a later one must start to know all that this one knows: before the oldest that is not
+    /// finished.
     #[must_use]
     pub fn place(&self) -> Place {
-        let oldest =
-            self.open.values().map(|(before, _)| *before).min_by_key(|place| place.position);
+        let oldest = self.open.values().map(|open| open.before).min_by_key(|place| place.position);
         oldest.unwrap_or(self.seen)
     }
 
     /// Finishes what was left. What cannot be finished now stays for the next time.
     pub async fn finish_overdue(&mut self) {
         let now = self.commands.clock.now();
-        let overdue = |purchase: &UnderWay| now - purchase.requested_at >= self.grace;
-        let overdue: Vec<UnderWay> = self
-            .open
-            .values()
-            .map(|(_, open)| open)
-            .filter(|open| overdue(open))
-            .cloned()
-            .collect();
-        for purchase in overdue {
-            match self.finish(&purchase).await {
-                Ok(()) => {
-                    self.open.remove(&purchase.receipt_code);
-                }
-                Err(Unavailable) => {
-                    tracing::warn!(receipt = %purchase.receipt_code, "a purchase stays unfinished for now");
+        let overdue = self.open.iter().filter(|(_, open)| open.due <= now);
+        let overdue: Vec<_> = overdue.map(|(code, open)| (*code, open.what.clone())).collect();
+        let commands = &self.commands;
+        let finish = |(code, what): (ReceiptCode, What)| async move {
+            (code, finish(commands, code, &what, now).await)
+        };
+        let mut finished = stream::iter(overdue).map(finish).buffer_unordered(AT_ONCE);
+        while let Some((code, finished)) = finished.next().await {
+            match finished {
+                Finished::Done => drop(self.open.remove(&code)),
+                Finished::NotYet(due) => {
+                    self.open.entry(code).and_modify(|open| open.due = due);
                 }
             }
         }
     }
+}
 
-    async fn finish(&self, purchase: &UnderWay) -> Result<(), Unavailable> {
-        let charge = purchase.charge(CardToken::default());
-        let outcome = self.commands.provider.settle(&charge).await.map_err(|error| {
-            tracing::warn!(%error, "the provider cannot settle a charge");
-            Unavailable
-        })?;
-        let caller = Caller {
-            cause: Some(format!("{}/{}", Self::NAME, purchase.receipt_code)),
-            ..Caller::system(Self::NAME)
-        };
-        let ended = self.commands.end_purchase(&caller, purchase, outcome).await;
-        ended.map(drop).map_err(|_| Unavailable)
+async fn finish(
+    commands: &Commands,
+    code: ReceiptCode,
+    what: &What,
+    now: DateTime<Utc>,
+) -> Finished {
+    let again = Finished::NotYet(now + ASK_AGAIN);
+    let purchase = match what {
+        What::Purchase(purchase) => purchase.as_ref().clone(),
+        What::Refund(player) => match commands.purchase_of(*player, code).await {
+            Ok(Some(purchase)) => purchase,
+            // There is no refund without a purchase: `replay verify` says so.
+            Ok(None) => return Finished::Done,
+            Err(_) => return again,
+        },
+    };
+    let caller = Caller {
+        cause: Some(format!("{}/{code}", Checkout::NAME)),
+        ..Caller::system(Checkout::NAME)
+    };
+    match commands.settle(&caller, &purchase).await {
+        Ok(settled) if settled.body.purchase.outcome == PurchaseOutcome::Pending => {
+            // Not later than its deadline, if that is still to come.
+            let deadline = purchase.deadline(&commands.policy);
+            let next = now + ASK_AGAIN;
+            Finished::NotYet(if deadline > now { next.min(deadline) } else { next })
+        }
+        Ok(_) => Finished::Done,
+        Err(failure) => {
+            tracing::warn!(%failure, receipt = %code, "a purchase stays unfinished for now");
+            again
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::stored::{Hash, Place, Recorded, StoredEvent};
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, join, try_join};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
@@ -37,10 +37,13 @@ const TAIL: &str = "select aggregate_type, aggregate_id, sequence, event_type, e
     command_key, command_caller \
     from events where position > $1 order by position limit $2";
 
+const HASH: &str = "select hash from events where position = $1";
+
 pub(super) struct Connection {
     client: Client,
     append: Statement,
     tail: Statement,
+    hash: Statement,
     pub(super) backend: i32,
     broken: AtomicBool,
 }
@@ -62,8 +65,9 @@ impl Connection {
         client.batch_execute(SESSION).await?;
         let append = client.prepare(APPEND).await?;
         let tail = client.prepare(TAIL).await?;
+        let hash = client.prepare(HASH).await?;
         let backend = client.query_one("select pg_backend_pid()", &[]).await?.get(0);
-        Ok(Self { client, append, tail, backend, broken: false.into() })
+        Ok(Self { client, append, tail, hash, backend, broken: false.into() })
     }
 
     pub(super) fn is_usable(&self) -> bool {
@@ -124,9 +128,17 @@ impl Connection {
         limit: usize,
         genesis: Hash,
     ) -> Result<Tail, LogError> {
-        let hash = self.hash_at(position, genesis).await?;
-        let (position, limit) = (signed(position), signed(limit as u64));
-        let rows = self.call(self.client.query(&self.tail, &[&position, &limit])).await?;
+        let (after, limit) = (signed(position), signed(limit as u64));
+        // Both are sent at once: an append-only log cannot change the hash between them.
+        let look: [&(dyn ToSql + Sync); 1] = [&after];
+        let hash = self.call(self.client.query_opt(&self.hash, &look));
+        let parameters: [&(dyn ToSql + Sync); 2] = [&after, &limit];
+        let rows = self.call(self.client.query(&self.tail, &parameters));
+        let (hash, rows) = try_join!(hash, rows)?;
+        let hash = match hash {
+            Some(row) => Hash::from_slice(row.get(0)),
+            None => (position == 0).then_some(genesis),
+        };
         let mut tail = Tail { hash, events: Vec::with_capacity(rows.len()), keys: Vec::new() };
         for row in &rows {
             if let (Some(key), Some(caller)) = (row.get("command_key"), row.get("command_caller")) {
@@ -135,16 +147,6 @@ impl Connection {
             tail.events.push(recorded(row)?);
         }
         Ok(tail)
-    }
-
-    /// The hash at a position; an append-only log cannot change it between two statements.
-    async fn hash_at(&self, position: u64, genesis: Hash) -> Result<Option<Hash>, LogError> {
-        if position == 0 {
-            return Ok(Some(genesis));
-        }
-        let look = "select hash from events where position = $1";
-        let row = self.call(self.client.query_opt(look, &[&signed(position)])).await?;
-        Ok(row.and_then(|row| Hash::from_slice(row.get(0))))
     }
 }
 
@@ -279,12 +281,20 @@ impl Drop for LockedPostgres {
 }
 
 impl LockedPostgres {
-    /// Takes the lock in a statement of its own: what looks at the log comes after it.
-    pub(super) async fn take(connection: Arc<Connection>, genesis: Hash) -> Result<Self, LogError> {
+    /// Takes the lock and reads what comes after a position: sent at once, but in statements of their
+    /// own, so that what looks at the log looks after the lock was taken.
+    pub(super) async fn take(
+        connection: Arc<Connection>,
+        genesis: Hash,
+        position: u64,
+        limit: usize,
+    ) -> Result<(Self, Tail), LogError> {
         let locked = Self { connection, genesis, ended: false };
-        let begin = locked.connection.client.batch_execute("begin; select lock_log()");
-        locked.connection.call(begin).await?;
-        Ok(locked)
+        let connection = &locked.connection;
+        let begin = connection.call(connection.client.batch_execute("begin; select lock_log()"));
+        let read = connection.read_tail(position, limit, genesis);
+        let ((), tail) = try_join!(begin, read)?;
+        Ok((locked, tail))
     }
 
     async fn end(&mut self, how: &str) -> Result<(), LogError> {
@@ -294,14 +304,14 @@ impl LockedPostgres {
     }
 
     async fn write(mut self: Box<Self>, batch: Arc<Batch>) -> Result<(), LogError> {
-        match self.connection.append(&batch).await {
-            Ok(true) => self.end("commit").await,
+        let connection = self.connection.clone();
+        // Sent at once. If the log refuses the batch, the commit behind it rolls back.
+        let (appended, ended) = join!(connection.append(&batch), self.end("commit"));
+        match appended {
+            Ok(true) => ended,
             // The lock is held and the head was read under it: only a defect can get here.
             Ok(false) => Err(LogError::Lost("the head moved under the lock".into())),
-            Err(rejected @ LogError::Rejected { .. }) => {
-                self.end("rollback").await?;
-                Err(rejected)
-            }
+            Err(rejected @ LogError::Rejected { .. }) => ended.and(Err(rejected)),
             Err(lost) => Err(lost),
         }
     }

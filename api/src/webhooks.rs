@@ -1,0 +1,198 @@
+//! Messages of the payment provider: kept raw, then settled. A message is only a hint that something
+//! has happened; what has, the provider is asked. So they may come twice, late and in any order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use commands::payments::Notice;
+use commands::shop::ShopRefusal;
+use commands::{Caller, Commands, Failure};
+use domain::id::{PlayerId, ReceiptCode};
+use projections::read_models::purchases;
+use sqlx::{PgPool, Row};
+use tokio::sync::{Notify, watch};
+
+use crate::error::{ApiError, Reason};
+
+/// How often messages are looked for that another node has left.
+const ROUND: Duration = Duration::from_secs(1);
+/// Messages settled in one round.
+const AT_ONCE: i64 = 32;
+/// After so many attempts a message is given up; the checkout reaction and reconciliation remain.
+const ATTEMPTS: i32 = 20;
+/// The longest event id and message that are kept.
+const LONGEST_EVENT_ID: usize = 255;
+const LONGEST_BODY: usize = 64 * 1024;
+/// Who settles what a message was about.
+const NAME: &str = "webhook";
+
+/// Keeps and settles messages.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    pool: PgPool,
+    wake: Arc<Notify>,
+}
+
+/// A message that is not settled yet.
+struct Open {
+    event_id: String,
+    receipt_code: Option<ReceiptCode>,
+    status: String,
+    reason: Option<String>,
+    attempts: i32,
+}
+
+/// What became of an attempt.
+enum Outcome {
+    Settled,
+    Later(String),
+    Hopeless(String),
+}
+
+impl Webhooks {
+    /// In this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, wake: Arc::default() }
+    }
+
+    /// Keeps a message that was believed; false if it had come before.
+    ///
+    /// # Errors
+    /// If it is too long, or the database does not answer.
+    pub async fn keep(&self, notice: &Notice, body: &[u8]) -> Result<bool, ApiError> {
+        if notice.event_id.len() > LONGEST_EVENT_ID || body.len() > LONGEST_BODY {
+            return Err(ApiError::new(Reason::BodyTooLarge, "the message is too long"));
+        }
+        let kept = sqlx::query(
+            "insert into payments.webhooks
+                    (event_id, provider, receipt_code, status, reason, body)
+             values ($1, $2, $3, $4, $5, $6) on conflict (event_id) do nothing",
+        )
+        .bind(&notice.event_id)
+        .bind("payment")
+        .bind(notice.receipt_code.map(|receipt| receipt.to_string()))
+        .bind(&notice.status)
+        .bind(&notice.reason)
+        .bind(body)
+        .execute(&self.pool)
+        .await?;
+        self.wake.notify_one();
+        Ok(kept.rows_affected() > 0)
+    }
+
+    /// Settles messages until it is told to end. Several nodes may: a message in the hands of one is
+    /// skipped by the others.
+    pub async fn run(self, commands: Commands, mut ending: watch::Receiver<bool>) {
+        loop {
+            let looked = self.round(&commands).await;
+            let found = looked.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the provider's messages cannot be looked through");
+                0
+            });
+            if found >= AT_ONCE {
+                continue;
+            }
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(ROUND) => {}
+                _ = ending.wait_for(|end| *end) => return,
+            }
+        }
+    }
+
+    /// Takes what is due and settles it; how many there were.
+    async fn round(&self, commands: &Commands) -> Result<i64, sqlx::Error> {
+        // Taken for half a minute: if this node dies, another takes it again.
+        let rows = sqlx::query(
+            "update payments.webhooks set attempts = attempts + 1,
+                    next_try_at = now() + interval '30 seconds'
+              where event_id in (
+                    select event_id from payments.webhooks
+                     where settled_at is null and given_up_at is null and next_try_at <= now()
+                     order by next_try_at limit $1 for update skip locked)
+             returning event_id, receipt_code, status, reason, attempts",
+        )
+        .bind(AT_ONCE)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut found = 0;
+        for row in rows {
+            found += 1;
+            let receipt: Option<String> = row.try_get("receipt_code")?;
+            let open = Open {
+                event_id: row.try_get("event_id")?,
+                receipt_code: receipt.and_then(|receipt| receipt.parse().ok()),
+                status: row.try_get("status")?,
+                reason: row.try_get("reason")?,
+                attempts: row.try_get("attempts")?,
+            };
+            let outcome = self.settle(commands, &open).await;
+            self.close(&open, outcome).await?;
+        }
+        Ok(found)
+    }
+
+    async fn settle(&self, commands: &Commands, open: &Open) -> Outcome {
+        let Some(receipt) = open.receipt_code else {
+            return Outcome::Hopeless("it is about no purchase".to_owned());
+        };
+        let purchase = match self.purchase(commands, receipt).await {
+            Ok(Some(purchase)) => purchase,
+            // It may be faster than the read models.
+            Ok(None) => return Outcome::Later("there is no such purchase yet".to_owned()),
+            Err(error) => return Outcome::Later(error),
+        };
+        let notice = Notice {
+            event_id: open.event_id.clone(),
+            receipt_code: open.receipt_code,
+            status: open.status.clone(),
+            reason: open.reason.clone(),
+        };
+        if let Err(error) = commands.provider.take_note(&purchase.charge(), &notice).await {
+            return Outcome::Later(error.to_string());
+        }
+        let caller =
+            Caller { cause: Some(format!("{NAME}/{}", open.event_id)), ..Caller::system(NAME) };
+        match commands.settle(&caller, &purchase).await {
+            Ok(_) => Outcome::Settled,
+            Err(Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }) => {
+                Outcome::Later("the provider does not answer".to_owned())
+            }
+            Err(failure) => Outcome::Later(failure.to_string()),
+        }
+    }
+
+    async fn purchase(
+        &self,
+        commands: &Commands,
+        receipt: ReceiptCode,
+    ) -> Result<Option<commands::shop::UnderWay>, String> {
+        let found = purchases::by_receipt(&self.pool, receipt).await;
+        let Some(row) = found.map_err(|error| error.to_string())?.rows else { return Ok(None) };
+        let player: PlayerId = row.user_id;
+        let at = commands.purchase_at(player, receipt, row.requested_position).await;
+        at.map_err(|error| error.to_string())
+    }
+
+    async fn close(&self, open: &Open, outcome: Outcome) -> Result<(), sqlx::Error> {
+        let (column, error) = match outcome {
+            Outcome::Settled => ("settled_at = now()", None),
+            Outcome::Hopeless(error) => ("given_up_at = now()", Some(error)),
+            Outcome::Later(error) if open.attempts >= ATTEMPTS => {
+                tracing::error!(event_id = open.event_id, error, "a message is given up");
+                ("given_up_at = now()", Some(error))
+            }
+            // 0.1 s, 0.2 s, 0.4 s … up to a minute.
+            Outcome::Later(error) => (
+                "next_try_at = now() + least(interval '1 minute',
+                               interval '50 milliseconds' * power(2, least(attempts, 12)))",
+                Some(error),
+            ),
+        };
+        let update =
+            format!("update payments.webhooks set {column}, error = $2 where event_id = $1");
+        sqlx::query(&update).bind(&open.event_id).bind(error).execute(&self.pool).await?;
+        Ok(())
+    }
+}
