@@ -17,6 +17,7 @@ use projections::follower::FollowerHandle;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::password::Passwords;
 use crate::auth::refresh::RefreshTokens;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Gives out refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// How much gold each of the staff gives in a short time.
+    pub grant_pace: GrantPace,
     /// What callers have been told.
     pub positions: Positions,
     /// Counts requests.
@@ -113,6 +116,7 @@ impl App {
             passwords: Passwords::default(),
             tokens: Tokens::new(keys),
             refresh_tokens: RefreshTokens::new(pool.clone()),
+            grant_pace: GrantPace::default(),
             positions: Positions::default(),
             figures: Figures::default(),
             metrics,

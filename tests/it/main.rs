@@ -13,6 +13,7 @@ mod log;
 mod node;
 mod openapi;
 mod payments;
+mod provider;
 mod routes;
 mod socket;
 mod tidy;

@@ -52,13 +52,8 @@ pub async fn payment(
     let headers = Headers(headers);
     let delivery = Delivery { header: &headers, body: &body };
     let now = app.commands.clock.now();
-    let mut notice = app.commands.provider.verify(&delivery, now).map_err(refused)?;
-    // Some messages name only the provider's payment, such as those about Stripe's disputes.
-    notice.receipt_code = app.commands.provider.receipt_of(&notice).await.map_err(|error| {
-        tracing::warn!(%error, "a message cannot be assigned to its purchase");
-        ApiError::new(Reason::PaymentsUnavailable, "it cannot be taken now: send it again")
-    })?;
-    let duplicate = !app.webhooks.keep(&notice, &body).await?;
+    let notice = app.commands.provider.verify(&delivery, now).map_err(refused)?;
+    let duplicate = !app.webhooks.keep(app.commands.provider.name(), &notice, &body).await?;
     Ok(Json(Taken { ok: true, duplicate }))
 }
 
