@@ -8,6 +8,7 @@ mod database;
 mod edge;
 mod error;
 mod live;
+mod payments;
 mod positions;
 mod reads;
 mod reconcile;

@@ -16,6 +16,7 @@ use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app;
@@ -40,7 +41,9 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     }
     database::insist_on_migrations(&config.database).await?;
     let pool = database::main_pool(&config.database).await?;
-    let commands = app::start_commands(config, &pool, Arc::new(SystemClock)).await?;
+    // Nobody sends messages to this process.
+    let (_, nowhere) = watch::channel(None);
+    let commands = app::start_commands(config, &pool, Arc::new(SystemClock), nowhere).await?;
     let people = demo_people(&pool).await?;
     if players > 0 {
         bench_players(&pool, players).await?;

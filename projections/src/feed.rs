@@ -55,7 +55,8 @@ pub struct Feed {
 
 impl Feed {
     /// `handover` carries what this process sees written (its own commits and what it has read of
-    /// other nodes'), in position order.
+    /// other nodes'), in position order. Followers open connections of their own, with the pool's
+    /// options but without its hooks: a role to work as belongs into the options.
     #[must_use]
     pub fn new(pool: PgPool, handover: broadcast::Sender<Batch>) -> Self {
         Self { pool, handover }

@@ -30,7 +30,8 @@ const AT_WORK_ELSEWHERE: &str = "set idle_session_timeout = 0";
 pub(crate) struct Link(PgConnection);
 
 impl Link {
-    /// Connects, without asking for the lease.
+    /// Connects, without asking for the lease. As the pool's options say, the role among them: what
+    /// hooks of the pool do to its connections is not done to this one.
     pub(crate) async fn open(pool: &PgPool) -> Result<Self, FollowerError> {
         let mut connection = pool.connect_options().connect().await?;
         run(&mut connection, SESSION).await?;

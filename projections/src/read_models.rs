@@ -221,3 +221,6 @@ fn not_built(error: sqlx::Error) -> ReadError {
         _ => ReadError::Database(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! A database a test, and logs full of random but lawful histories.
 
-mod history;
+pub(crate) mod history;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +30,13 @@ pub(crate) async fn database() -> PgPool {
     let mut server = options.connect().await.unwrap();
     server.execute(format!("drop database if exists {name} with (force)").as_str()).await.unwrap();
     create(options, &name).await
+}
+
+/// Connections to the same database that work as the service does, and as `replay rebuild` does.
+pub(crate) async fn as_service(pool: &PgPool) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    let options = options.options([("role", "club_service")]);
+    PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
 }
 
 /// A database with a log of this many events of `players` players, kept for the next time.
@@ -72,7 +79,7 @@ pub(crate) struct Writer {
     pool: PgPool,
     pub(crate) head: Place,
     recorded_at: DateTime<Utc>,
-    history: History,
+    pub(crate) history: History,
 }
 
 impl Writer {

@@ -4,20 +4,27 @@ use anyhow::{Context, bail};
 use clap::Args;
 use domain::account::Account;
 use domain::aggregate::Aggregate;
+use domain::identity::Identity;
+use domain::package::Package;
 use domain::product::Product;
+use domain::promo::Promo;
 use projections::feed::stream;
 use serde_json::json;
 use sqlx::PgPool;
 
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
+/// Families of streams.
+const FAMILIES: [&str; 5] =
+    [Account::TYPE, Product::TYPE, Package::TYPE, Promo::TYPE, Identity::TYPE];
+
 /// Which stream.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The stream's family
-    #[arg(value_parser = [Account::TYPE, Product::TYPE])]
+    #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream, such as a player's id
+    /// The stream: a player's or product's id, a package's or promotion's code
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -29,6 +36,9 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
     match arguments.aggregate_type.as_str() {
         Account::TYPE => fold::<Account>(pool, arguments).await,
         Product::TYPE => fold::<Product>(pool, arguments).await,
+        Package::TYPE => fold::<Package>(pool, arguments).await,
+        Promo::TYPE => fold::<Promo>(pool, arguments).await,
+        Identity::TYPE => fold::<Identity>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`Node`] is everything that the benchmark knows about it: start, grant, close.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -13,13 +14,12 @@ use commands::codes::Codes;
 use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
-use commands::payments::sandbox::Sandbox;
+use commands::payments::sandbox::{Sandbox, SandboxSettings};
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
 use rand::Rng;
-use sqlx::Executor;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::cpu::CpuMeter;
 use crate::database::{Database, log_length};
@@ -28,6 +28,9 @@ use crate::load::{Client, Load, Plan, callers, closed_loop, on_all_cores};
 
 /// Accounts that the grants are spread over.
 const ACCOUNTS: i64 = 1_000;
+
+/// What the service works as, whatever its login is.
+const SERVICE_ROLE: &str = "club_service";
 
 /// Connections of a node, besides the appender's own.
 const CONNECTIONS: u32 = 8;
@@ -44,20 +47,20 @@ struct Node {
 impl Node {
     /// Starts one on a migrated database, on the runtime that this is called in.
     async fn start(database_url: &str) -> Result<Self> {
-        // As the service's own role: what its followers make must belong to it.
-        let options = PgPoolOptions::new().max_connections(CONNECTIONS);
-        let options = options.after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("set role club_service").await.map(drop) })
-        });
-        let pool = options.connect(database_url).await?;
+        // As the service's own role: what its followers make must belong to it. By the options, which
+        // their own connections have, too; a hook of the pool would not see these.
+        let options = PgConnectOptions::from_str(database_url)?.options([("role", SERVICE_ROLE)]);
+        let pool =
+            PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
+        let sandbox = Sandbox::start(pool.clone(), Arc::clone(&clock), SandboxSettings::default())?;
         let commands = Commands {
             bus,
             codes: Codes::new(log),
             clock,
-            provider: Arc::new(Sandbox::start(pool.clone())),
+            provider: Arc::new(sandbox),
             fingerprints: FingerprintKey::new(b"benchmark"),
         };
         let followers = Followers::start(&commands, &pool).await?;

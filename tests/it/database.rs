@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
@@ -79,10 +79,9 @@ impl Database {
 
     /// Connections as the service has them.
     pub async fn service_pool(&self, size: u32) -> PgPool {
-        let options = PgPoolOptions::new().max_connections(size).after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("set role club_service").await.map(drop) })
-        });
-        options.connect(&self.url()).await.unwrap()
+        let options: PgConnectOptions = self.url().parse().unwrap();
+        let options = options.options([("role", "club_service")]);
+        PgPoolOptions::new().max_connections(size).connect_with(options).await.unwrap()
     }
 
     /// A connection that may do everything.

@@ -11,7 +11,7 @@ use crate::feed::Feed;
 use crate::follower::FollowerHandle;
 use crate::read_models::{self, Entry, balances, books};
 use crate::tables::Generation;
-use crate::testing::{Writer, another_history, big_database, database};
+use crate::testing::{Writer, another_history, as_service, big_database, database};
 use crate::{checkpoint, feed};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -169,6 +169,36 @@ async fn a_generation_that_differs_is_not_promoted_unless_asked() {
     let rebuilt = rebuild(&pool, IfDifferent::Promote, |_| {}).await.unwrap();
     assert!(matches!(rebuilt.comparison, Comparison::Different { .. }));
     assert_eq!(shown(&pool).await, right);
+}
+
+/// Whose tables they are: followers that work on connections of their own work as their pool does,
+/// whatever the login is, or the auditor could not read, drop or replace what they have made.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_auditor_rebuilds_what_the_followers_of_a_club_have_made() {
+    let pool = database().await;
+    let mut writer = Writer::new(&pool, 10).await;
+    writer.write(300).await;
+    let (engine, handle, stop) = start(&as_service(&pool).await);
+    assert!(handle.wait_for(writer.head.position, SOON).await);
+    stop.send_replace(true);
+    engine.stopped().await;
+
+    let auditor = as_service(&pool).await;
+    for generation in 2..5 {
+        let rebuilt = built(&auditor).await;
+        let position = writer.head.position;
+        assert_eq!(rebuilt.comparison, Comparison::Equal { position });
+        assert_eq!(rebuilt.generation, generation);
+    }
+    let owners: Vec<String> = sqlx::query_scalar(
+        "select distinct relowner::regrole::text from pg_class
+          where relnamespace = 'read'::regnamespace and relkind in ('r', 'v')
+            and relname <> 'followers'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(owners, ["club_service"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,7 +62,7 @@ async fn a_reader_sees_what_was_written() {
         let owed: i64 = debts.iter().map(|book| -book.gold_paid - book.gold_free).sum();
         let everybody: Vec<PlayerId> = (1..=20).map(PlayerId).collect();
         let balances = balances::of_each(&pool, &everybody).await.unwrap().rows;
-        assert_eq!(balances.iter().map(|balance| balance.debt).sum::<u64>(), owed as u64);
+        assert_eq!(balances.iter().map(|balance| balance.debt).sum::<u64>(), owed.cast_unsigned());
     }
     assert!(!running.handle.wait_for(1_000_000, Duration::from_millis(20)).await);
     let status = running.engine.followers().status().await;

@@ -95,6 +95,32 @@ impl History {
         batch
     }
 
+    /// Each account there is.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (i64, &Account)> {
+        self.accounts.iter().map(|(player, stream)| (*player, &stream.state))
+    }
+
+    /// The rank of each player to whom one was given.
+    pub(crate) fn ranks(&self) -> impl Iterator<Item = (i64, Rank)> {
+        let given = self.identities.iter().filter(|(_, stream)| stream.sequence > 0);
+        given.map(|(player, stream)| (*player, stream.state.rank()))
+    }
+
+    /// Each package.
+    pub(crate) fn packages(&self) -> impl Iterator<Item = (PackageCode, &Package)> {
+        self.packages.iter().map(|(code, stream)| (*code, &stream.state))
+    }
+
+    /// Each promotion.
+    pub(crate) fn promos(&self) -> impl Iterator<Item = (PromoCode, &Promo)> {
+        self.promos.iter().map(|(code, stream)| (*code, &stream.state))
+    }
+
+    /// Each completed purchase for real money, and whose it is.
+    pub(crate) fn sales(&self) -> &[(i64, Sale)] {
+        &self.sales
+    }
+
     fn step(&mut self, out: &mut Vec<StoredEvent>) {
         // Now and then half a day goes by.
         self.second += if self.random.random_ratio(1, 60) { 43_200 } else { 1 };
@@ -125,7 +151,7 @@ impl History {
         }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         at(self.second)
     }
 
@@ -138,9 +164,12 @@ impl History {
         self.accounts.entry(player).or_default().ask(player, command, out)
     }
 
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
-        let last = all.len().checked_sub(1)?;
-        all.get(self.random.random_range(0..=last)).cloned()
+    /// One of so many, if there are any: mostly one of the latest, with which something can still
+    /// be done.
+    fn one_of(&mut self, count: usize) -> Option<usize> {
+        let last = count.checked_sub(1)?;
+        let first = if self.random.random_bool(0.7) { count.saturating_sub(12) } else { 0 };
+        Some(self.random.random_range(first..=last))
     }
 
     fn grant(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
@@ -157,7 +186,7 @@ impl History {
 
     fn spend(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
         let order = self.order();
-        let gold = gold(self.random.random_range(1..800));
+        let gold = gold(self.random.random_range(1..1_500));
         let reference = "\"game\"\\한".into();
         self.ask(player, &AccountCommand::Spend { at: self.now(), reference, gold, order }, out);
     }
@@ -214,15 +243,15 @@ impl History {
         if self.random.random_bool(0.4) {
             return self.pack.state.offer(PACK, Quantity::ONE, at).ok();
         }
-        let codes: Vec<PackageCode> = self.packages.keys().copied().collect();
-        let code = self.one_of(&codes)?;
+        let index = self.one_of(self.packages.len())?;
+        let code = *self.packages.keys().nth(index)?;
         let quantity = Quantity::new(self.random.random_range(1..4))?;
         let offer = self.packages.get(&code)?.state.offer(code, quantity, at).ok()?;
         if self.random.random_bool(0.5) {
             return Some(offer);
         }
-        let codes: Vec<PromoCode> = self.promos.keys().copied().collect();
-        let promo = self.one_of(&codes)?;
+        let index = self.one_of(self.promos.len())?;
+        let promo = *self.promos.keys().nth(index)?;
         self.promos.get(&promo)?.state.apply(promo, offer, at).ok()
     }
 
@@ -272,14 +301,16 @@ impl History {
     fn give_back(&mut self, out: &mut Vec<StoredEvent>) {
         let at = self.now();
         if self.random.random_ratio(1, 8) {
-            if let Some((player, receipt_code)) = self.one_of(&self.unpaid.clone()) {
+            if let Some(index) = self.one_of(self.unpaid.len()) {
+                let (player, receipt_code) = self.unpaid[index];
                 let amount_cents = self.offers[&receipt_code].total_cents;
                 let late = AccountCommand::RecordLateCapture { at, receipt_code, amount_cents };
                 self.ask(player, &late, out);
             }
             return;
         }
-        let Some((player, sale)) = self.one_of(&self.sales.clone()) else { return };
+        let Some(index) = self.one_of(self.sales.len()) else { return };
+        let (player, sale) = self.sales[index];
         let account = &self.accounts[&player].state;
         let refunded = account.refunded(&sale);
         let under_way = account.refund_under_way(sale.receipt_code);
@@ -319,10 +350,11 @@ impl History {
 
     fn end_item(&mut self, out: &mut Vec<StoredEvent>) {
         let at = self.now();
-        let Some((player, item_id)) = self.one_of(&self.items.clone()) else { return };
-        let command = match self.random.random_range(0..4) {
-            0 => AccountCommand::RefundItems { at, receipt_code: item_id.receipt_code },
-            1 => AccountCommand::UseItem { at, item_id },
+        let Some(index) = self.one_of(self.items.len()) else { return };
+        let (player, item_id) = self.items[index];
+        let command = match self.random.random_range(0..5) {
+            0..2 => AccountCommand::RefundItems { at, receipt_code: item_id.receipt_code },
+            2..4 => AccountCommand::UseItem { at, item_id },
             _ => AccountCommand::ExpireItem { at, item_id },
         };
         self.ask(player, &command, out);
@@ -376,8 +408,8 @@ impl History {
                 self.benefit.ask(BENEFIT, &ProductCommand::Revise { at, terms }, out);
             }
             _ => {
-                let codes: Vec<PackageCode> = self.packages.keys().copied().collect();
-                let Some(code) = self.one_of(&codes) else { return };
+                let index = self.random.random_range(0..self.packages.len());
+                let Some(code) = self.packages.keys().nth(index).copied() else { return };
                 let put = PackageCommand::PutOnSale { at, on_sale };
                 self.packages.entry(code).or_default().ask(code, &put, out);
             }
@@ -446,7 +478,7 @@ mod tests {
 
     #[test]
     fn a_history_leaves_nothing_out() {
-        let told = History::new(1).batch(5_000);
+        let told = History::new(1).batch(20_000);
         let types: BTreeSet<String> =
             told.iter().map(|event| event.event_type.to_string()).collect();
         assert_eq!(types, event_types());

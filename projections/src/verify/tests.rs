@@ -54,7 +54,7 @@ async fn a_changed_event_is_named() {
     let (pool, _) = log(10).await;
     let changes = [
         "payload = replace(payload::text, '\"at\":', '\"at\": ')::json",
-        "metadata = replace(metadata::text, 'player', 'admin_')::json",
+        "metadata = replace(metadata::text, 'actor_id', 'actor_no')::json",
         "hash = sha256(hash)",
         "recorded_at = recorded_at + interval '1 microsecond'",
         "event_version = '2'",
@@ -141,6 +141,11 @@ async fn a_read_model_that_lies_is_named() {
         ("statement", "update read.statement set actor = 'admin:1' where player_id = 4"),
         ("purchases", "delete from read.purchases where player_id = 5"),
         ("books", "update read.books set gold_paid = gold_paid + 1 where account = 'sales'"),
+        ("catalog", "update read.catalog set price_gold = 1 where kind = 'benefit'"),
+        ("packages", "update read.packages set sold = sold - 1 where code = 'COMMON'"),
+        ("promos", "update read.promos set used = used + 1 where code = 'TEN'"),
+        ("items", "update read.items set status = 'purchased' where status = 'used'"),
+        ("ranks", "delete from read.ranks where rank = 'VIP'"),
     ];
     for (model, lie) in lies {
         rebuild(&pool, IfDifferent::Promote, |_| {}).await.unwrap();

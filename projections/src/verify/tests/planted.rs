@@ -255,7 +255,7 @@ impl Story {
     }
 
     /// Exactly what was planted is found.
-    async fn is_seen_through(self) {
+    async fn end(self) {
         let mut planted = self.planted.clone();
         planted.sort_unstable();
         let report = self.verified().await;
@@ -290,7 +290,7 @@ async fn what_is_right_is_no_finding() {
     let code = story.buys_items(2);
     story.takes_item_back(code, 1, 150);
     story.takes_item_back(code, 2, 151);
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -331,7 +331,7 @@ async fn debts_that_are_not_repaid_first_are_named() {
         refunded_cents: Cents(300),
         movement,
     });
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,7 +342,7 @@ async fn a_debt_that_nobody_has_shows_in_the_books() {
     story.plant(Check::Books, "players owe 0 gold, and the books say -10");
     let balance = Wallet { free: 1_005, ..Wallet::default() };
     story.grant(Movement { gold: parts(0, 5), debt: parts(0, 10), balance });
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,7 +366,7 @@ async fn purchases_that_end_wrongly_are_named() {
     story.plant(Check::Purchase, "player 2 never began it");
     let reason = VoidReason::Abandoned;
     story.account(&AccountEvent::PurchaseVoided { at: at(2), receipt_code: others, reason });
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -412,7 +412,7 @@ async fn money_given_back_wrongly_is_named() {
     story.chapter();
     story.plant(Check::Refund, "never made the purchase");
     story.refunds(code, 300, 300, 100);
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -428,7 +428,7 @@ async fn refunds_asked_for_wrongly_are_named() {
     story.account(&AccountEvent::RefundFailed { at: at(4), receipt_code: code, number: 2 });
     story.plant(Check::Refund, "301 cents");
     story.asks(code, 4, 301);
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -468,7 +468,7 @@ async fn items_that_are_not_there_are_named() {
     *payload = payload.replace("\"free\":301", "\"free\":300");
     story.moves(movement);
     story.uses(code, 1, 5);
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -524,7 +524,7 @@ async fn stock_that_is_oversold_or_leaks_is_named() {
     let never = story.code();
     story.plant(Check::Stock, "never held");
     story.returns(other, never);
-    story.is_seen_through().await;
+    story.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -553,5 +553,5 @@ async fn promotions_that_are_used_too_often_or_for_nothing_are_named() {
     story.completes(second, 100);
     story.plant(Check::Promo, "was completed, and what it held of the uses of ONCE was returned");
     story.tell::<Promo>(code, &PromoEvent::PromoReturned { at: at(2), receipt_code: second });
-    story.is_seen_through().await;
+    story.end().await;
 }

@@ -1,0 +1,247 @@
+//! Read models show what the aggregates know, and answer what they are asked.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::account::Account;
+use domain::id::{ItemId, PlayerId, ProductId};
+use domain::offer::Ware;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use super::items::ItemStatus;
+use super::purchases::{Kind, Purchase, Status, Wanted};
+use super::{balances, books, catalog, items, packages, promos, purchases, ranks, statement};
+use crate::engine::{Engine, Pace};
+use crate::feed::Feed;
+use crate::testing::history::History;
+use crate::testing::{Writer, database};
+
+const MANY: u32 = 10_000;
+
+/// A log of this many events, followed while it was written.
+async fn followed(seed: u64, events: usize) -> (PgPool, History) {
+    let pool = database().await;
+    let mut writer = Writer::new(&pool, seed).await;
+    let (stop, shutdown) = watch::channel(false);
+    let mut engine = Engine::new(Feed::polling(pool.clone()), shutdown);
+    let follower = engine.read_models(Pace::default());
+    for _ in 0..events / 100 {
+        writer.write(100).await;
+        assert!(follower.wait_for(writer.head.position, Duration::from_secs(20)).await);
+    }
+    stop.send_replace(true);
+    engine.stopped().await;
+    (pool, writer.history)
+}
+
+/// The items that an account could still use or let expire.
+fn items_of(account: &Account) -> BTreeSet<ItemId> {
+    let state = serde_json::to_value(account).unwrap();
+    state["items"].as_object().unwrap().keys().map(|id| id.parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn players_have_what_their_accounts_have() {
+    let (pool, history) = followed(20, 4_000).await;
+    for (player, account) in history.accounts() {
+        let (player, wallet) = (PlayerId(player), account.wallet());
+        let balance = balances::of(&pool, player).await.unwrap().rows.unwrap();
+        assert_eq!((balance.gold, balance.debt), (wallet.gold(), wallet.debt));
+        let page = items::page(&pool, player, None, Some(ItemStatus::Purchased), MANY).await;
+        let there: BTreeSet<_> = page.unwrap().rows.iter().map(|item| item.item_id).collect();
+        assert_eq!(there, items_of(account));
+
+        let mut lines = statement::page(&pool, player, None, None, MANY).await.unwrap().rows;
+        lines.reverse();
+        let (mut gold, mut debt) = (0, 0);
+        for line in lines {
+            (gold, debt) = (gold + line.gold, debt + line.debt_change);
+            assert_eq!(
+                (gold, debt),
+                (line.balance_after.cast_signed(), line.debt_after.cast_signed())
+            );
+        }
+        assert_eq!((gold, debt), (wallet.gold().cast_signed(), wallet.debt.cast_signed()));
+    }
+    let players: Vec<PlayerId> = history.accounts().map(|(player, _)| PlayerId(player)).collect();
+    let shown = ranks::of_each(&pool, &players).await.unwrap().rows;
+    let shown: Vec<_> = shown.iter().map(|row| (row.user_id.0, row.rank)).collect();
+    assert_eq!(shown, history.ranks().collect::<Vec<_>>());
+    let prepaid = books::prepaid(&pool).await.unwrap().rows;
+    let debts: u64 = history.accounts().map(|(_, account)| account.wallet().debt).sum();
+    assert_eq!(prepaid.owed.total(), debts.cast_signed());
+    let paid: u64 = history.accounts().map(|(_, account)| account.wallet().paid).sum();
+    assert_eq!(prepaid.outstanding.paid, paid.cast_signed());
+    let bought: u64 = history.sales().iter().map(|(_, sale)| sale.gold.amount()).sum();
+    assert_eq!(prepaid.sold, books::Kinds { paid: bought.cast_signed(), free: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_and_promotions_are_what_their_streams_say() {
+    let (pool, history) = followed(21, 4_000).await;
+    let mut sold = 0;
+    for (code, package) in history.packages() {
+        let shown = packages::by_code(&pool, code).await.unwrap().rows.unwrap();
+        assert_eq!(shown.reserved, package.stock().on_hold(), "{code}");
+        assert_eq!(shown.sold, package.stock().used(), "{code}");
+        assert_eq!(shown.left(), package.left(), "{code}");
+        assert_eq!(shown.on_sale, package.terms().unwrap().on_sale, "{code}");
+        sold += shown.sold;
+    }
+    assert!(sold > 20, "{sold}");
+    assert_eq!(packages::list(&pool).await.unwrap().rows.len(), 3);
+    let page = promos::page(&pool, None, 10).await.unwrap().rows;
+    assert!(page.is_sorted_by(|a, b| a.defined_position > b.defined_position));
+    for (code, promo) in history.promos() {
+        let shown = promos::by_code(&pool, code).await.unwrap().rows.unwrap();
+        assert_eq!((shown.held, shown.used), (promo.uses().on_hold(), promo.uses().used()));
+        assert!(page.contains(&shown));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn purchases_tell_what_was_given_back() {
+    let (pool, history) = followed(22, 6_000).await;
+    let mut seen = BTreeSet::new();
+    for (player, sale) in history.sales() {
+        let shown = purchases::by_receipt(&pool, sale.receipt_code).await.unwrap().rows.unwrap();
+        let (_, account) = history.accounts().find(|(id, _)| id == player).unwrap();
+        let back = shown.refunded_cents + shown.charged_back_cents;
+        assert_eq!(back, account.refunded(sale).0);
+        let under_way = account.refund_under_way(sale.receipt_code);
+        assert_eq!(shown.refund_pending_cents, under_way.map_or(0, |(_, cents)| cents.0));
+        let status = match (shown.charged_back_cents, back == shown.amount_cents) {
+            (0, true) => Status::Refunded,
+            (0, false) => Status::Completed,
+            (_, _) => Status::ChargedBack,
+        };
+        assert_eq!((shown.status, shown.amount_cents), (status, sale.total_cents.0));
+        let share = u128::from(shown.gold) * u128::from(back) / u128::from(shown.amount_cents);
+        assert_eq!(u128::from(shown.gold_reversed), share);
+        seen.insert((status.name(), back > 0, under_way.is_some()));
+    }
+    for state in [
+        ("completed", false, false),
+        ("completed", true, false),
+        ("completed", true, true),
+        ("refunded", true, false),
+        ("charged_back", true, false),
+    ] {
+        assert!(seen.contains(&state), "{state:?} of {seen:?}");
+    }
+    let all = purchases::search(&pool, &Wanted::default(), None, MANY).await.unwrap().rows;
+    let items = |status| {
+        let of_kind = |row: &&Purchase| row.kind == Kind::Item && row.status == status;
+        all.iter().filter(of_kind).cloned().collect::<Vec<_>>()
+    };
+    assert!(items(Status::Completed).iter().any(|row| row.gold_reversed > 0));
+    assert!(items(Status::Refunded).iter().all(|row| row.gold_reversed == row.gold_spent));
+    assert!(!items(Status::Refunded).is_empty());
+    let late = all.iter().filter(|row| row.late_capture_cents > 0).collect::<Vec<_>>();
+    assert!(!late.is_empty());
+    assert!(late.iter().all(|row| matches!(row.status, Status::Failed | Status::Voided)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_staff_finds_purchases_by_what_it_knows() {
+    let (pool, history) = followed(23, 3_000).await;
+    let all = purchases::search(&pool, &Wanted::default(), None, MANY).await.unwrap().rows;
+    assert!(all.is_sorted_by(|a, b| a.requested_position > b.requested_position));
+    let middle = all[all.len() / 2].created_at;
+    let package = "COMMON".parse().unwrap();
+    let receipt = all[3].receipt_code.parse().unwrap();
+    type Is = fn(&Purchase) -> bool;
+    let cases: [(Wanted, Is); 6] = [
+        (Wanted { status: Some(Status::Voided), ..Wanted::default() }, |row| {
+            row.status == Status::Voided
+        }),
+        (Wanted { kind: Some(Kind::Item), ..Wanted::default() }, |row| row.kind == Kind::Item),
+        (Wanted { player: Some(PlayerId(3)), ..Wanted::default() }, |row| {
+            row.user_id == PlayerId(3)
+        }),
+        (Wanted { ware: Some(Ware::Package(package)), ..Wanted::default() }, |row| {
+            row.package_code.as_deref() == Some("COMMON")
+        }),
+        (Wanted { ware: Some(Ware::Product(ProductId(1001))), ..Wanted::default() }, |row| {
+            row.product_id == Some(1001)
+        }),
+        (Wanted { refund_pending: true, ..Wanted::default() }, |row| row.refund_pending_cents > 0),
+    ];
+    for (wanted, is_wanted) in cases {
+        let found = purchases::search(&pool, &wanted, None, MANY).await.unwrap().rows;
+        let expected: Vec<_> = all.iter().filter(|row| is_wanted(row)).cloned().collect();
+        assert_eq!(found, expected, "{wanted:?}");
+        assert!(!found.is_empty(), "{wanted:?}");
+    }
+    let one = Wanted { receipt: Some(receipt), ..Wanted::default() };
+    assert_eq!(purchases::search(&pool, &one, None, 9).await.unwrap().rows, [all[3].clone()]);
+    let early = Wanted { until: Some(middle), ..Wanted::default() };
+    let late = Wanted { from: Some(middle), ..Wanted::default() };
+    let early = purchases::search(&pool, &early, None, MANY).await.unwrap().rows;
+    let late = purchases::search(&pool, &late, None, MANY).await.unwrap().rows;
+    assert_eq!([late, early].concat(), all);
+    let next = Some(all[9].requested_position);
+    let page = purchases::search(&pool, &Wanted::default(), next, 5).await.unwrap().rows;
+    assert_eq!(page, all[10..15]);
+
+    let sums = purchases::sums(&pool, None, None).await.unwrap().rows;
+    let sum = |of: fn(&purchases::DaySums) -> u64| sums.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|day| day.requested), all.len() as u64);
+    let sold: u64 = history.sales().iter().map(|(_, sale)| sale.total_cents.0).sum();
+    assert_eq!(sum(|day| day.amount_cents), sold);
+    assert_eq!(
+        sum(|day| day.refunded_cents),
+        all.iter().map(|row| row.refunded_cents).sum::<u64>()
+    );
+    let day = all[0].created_at.date_naive();
+    let today = purchases::sums(&pool, Some(day.and_time(Default::default()).and_utc()), None);
+    let today = today.await.unwrap().rows;
+    let of_today: Vec<_> = sums.iter().filter(|sums| sums.day == day).cloned().collect();
+    assert_eq!(today, of_today);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catalogue_has_both_kinds_and_inventories_have_pages() {
+    let (pool, history) = followed(24, 6_000).await;
+    let all = catalog::all(&pool).await.unwrap().rows;
+    assert_eq!(all.iter().map(|entry| entry.id().0).collect::<Vec<_>>(), [1001, 2001]);
+    let packs = catalog::list(&pool).await.unwrap().rows;
+    let benefits = catalog::benefits(&pool).await.unwrap().rows;
+    assert_eq!((packs[0].id, benefits[0].id, packs.len(), benefits.len()), (1001, 2001, 1, 1));
+    assert_eq!(benefits[0].valid_days, Some(1));
+    let by_sku = catalog::by_sku(&pool, "charge_30_percent").await.unwrap().rows;
+    assert_eq!(by_sku.as_ref(), all.get(1));
+    let by_id = catalog::by_id(&pool, ProductId(1001)).await.unwrap().rows;
+    assert_eq!(by_id.as_ref(), all.first());
+
+    let player = PlayerId(2);
+    let items = items::page(&pool, player, None, None, MANY).await.unwrap().rows;
+    let mut paged = Vec::new();
+    while paged.len() < items.len() {
+        let before = paged.last().map(|item: &items::InventoryItem| item.ordinal);
+        paged.extend(items::page(&pool, player, before, None, 3).await.unwrap().rows);
+    }
+    assert_eq!(paged, items);
+    assert!(items.len() > 5, "{items:?}");
+    let one = items::by_id(&pool, items[0].item_id).await.unwrap().rows;
+    assert_eq!(one.as_ref(), items.first());
+    let together = items::of_receipt(&pool, items[0].receipt_code).await.unwrap().rows;
+    let same = |item: &&items::InventoryItem| item.receipt_code == items[0].receipt_code;
+    assert_eq!(together, items.iter().rev().filter(same).cloned().collect::<Vec<_>>());
+
+    let now = history.now();
+    let due = items::due(&pool, now, MANY).await.unwrap().rows;
+    assert!(due.iter().all(|item| item.status == ItemStatus::Purchased));
+    assert!(due.is_sorted_by_key(|item| item.expires_at));
+    let owned = history.accounts().flat_map(|(_, account)| items_of(account));
+    let mut expected = BTreeSet::new();
+    for id in owned {
+        let item = items::by_id(&pool, id).await.unwrap().rows.unwrap();
+        if item.expires_at.is_some_and(|end| end <= now) {
+            expected.insert(id);
+        }
+    }
+    assert_eq!(due.iter().map(|item| item.item_id).collect::<BTreeSet<_>>(), expected);
+    assert!(!due.is_empty());
+}
