@@ -95,10 +95,13 @@ impl Bank {
         self.books().complaints.clone()
     }
 
-    /// Goes down, or comes up again.
-    pub fn turn(&self) {
-        let mut books = self.books();
-        books.is_down = !books.is_down;
+    /// From now on it does not hear anybody.
+    pub fn go_down(&self) {
+        self.books().is_down = true;
+    }
+
+    pub fn come_up(&self) {
+        self.books().is_down = false;
     }
 
     /// From now on nothing is lost and nothing takes long.

@@ -138,6 +138,9 @@ impl Club {
         for _ in 0..self.dice.random_range(8..45) {
             self.step().await;
             self.collect();
+            if self.dice.random_bool(0.3) {
+                self.outside.bank.come_up();
+            }
             if self.dice.random_bool(0.6) {
                 let pause = self.dice.random_range(0..1_500);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -158,7 +161,7 @@ impl Club {
             71..78 => self.somebody_has_benefits(),
             78..81 => self.outside.bank.refund_by_itself(),
             81..83 => self.outside.bank.charge_back(),
-            83..86 => self.outside.bank.turn(),
+            83..86 => self.outside.bank.go_down(),
             86..94 => self.time_jumps(),
             94..98 => self.a_node_crashes().await,
             _ => self.leadership_moves(),
@@ -351,6 +354,8 @@ impl Club {
         let node = self.start_node(Faults::default()).await;
         self.outside.time.jump(TimeDelta::seconds(3_600));
         self.finish(&node).await;
+        // Also the bank has done by now whatever it may ever do by itself.
+        self.outside.time.jump(TimeDelta::hours(1));
         if self.planted != Some(Planted::KeepLateMoney) {
             self.reconcile(&node).await;
         }
