@@ -101,9 +101,13 @@ impl Commands {
             _ => None,
         })?;
         let (sequence, amount_cents) = asked.body;
-        // If the provider is silent, the checkout reaction goes on.
+        // It is asked for: if it cannot be finished now, the checkout reaction goes on.
         match self.finish_refund(&caller.without_key(), purchase, &sale).await {
-            Ok(()) | Err(Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }) => {}
+            Ok(())
+            | Err(
+                Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }
+                | Failure::Overloaded { .. },
+            ) => {}
             Err(failure) => return Err(failure),
         }
         let ended = self.refund_end(purchase, sequence).await?;

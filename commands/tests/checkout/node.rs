@@ -44,11 +44,13 @@ pub struct Node {
 
 impl Node {
     pub async fn start(outside: &Outside, faults: Faults, ahead: TimeDelta, seed: u64) -> Self {
+        // One that has little room refuses now and then.
+        let queue = if faults.slow > 400 { 2 } else { 1_000 };
         let log = Arc::new(outside.database.connect(faults, seed));
         let line = Arc::new(Line::new(outside.bank.clone()));
         let clock: Arc<dyn Clock> = Arc::new(NodeClock { time: outside.time.clone(), ahead });
         // A cache of a few streams, so that loading and pushing out happen all the time.
-        let limits = Limits { batch: 8, cache_bytes: 3_000, keys: 4, ..Limits::default() };
+        let limits = Limits { batch: 8, queue, cache_bytes: 3_000, keys: 4, ..Limits::default() };
         let bus = Bus::start(log.clone(), clock.clone(), limits).await.unwrap();
         let commands = Commands {
             codes: Codes::new(log.clone()),

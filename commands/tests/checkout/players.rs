@@ -78,7 +78,8 @@ fn told<T, R: std::fmt::Display>(
     match answer {
         Ok(Answer { body: answer, position, .. }) => body(answer, position),
         Err(Failure::Refused { refusal, .. }) => Told::Refused(refusal.to_string()),
-        Err(Failure::Unavailable | Failure::Overloaded { .. }) => Told::Uncertain,
+        Err(Failure::Overloaded { .. }) => Told::Refused("too busy".into()),
+        Err(Failure::Unavailable) => Told::Uncertain,
         Err(Failure::KeyReused) => panic!("the same request was taken for another"),
     }
 }
