@@ -2,7 +2,8 @@
 
 use axum::extract::ws::Utf8Bytes;
 use domain::account::{AccountEvent, FailureReason, VoidReason};
-use domain::id::{ChargeId, PlayerId, ProductId, ReceiptCode};
+use domain::id::{ChargeId, PlayerId, ReceiptCode};
+use domain::offer::Ware;
 use domain::money::{Quantity, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
@@ -130,7 +131,7 @@ struct PurchaseData {
     #[serde(skip_serializing_if = "Option::is_none")]
     charge_id: Option<ChargeId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    product_id: Option<ProductId>,
+    product_id: Option<Ware>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<Quantity>,
     status: &'static str,
@@ -159,7 +160,7 @@ impl PurchaseData {
         Some(match event {
             AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => Self {
                 charge_id: Some(*charge_id),
-                product_id: Some(offer.product_id),
+                product_id: Some(offer.ware),
                 quantity: Some(offer.quantity),
                 ..ended(*receipt_code, "pending", None)
             },
@@ -177,6 +178,7 @@ impl PurchaseData {
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
             | AccountEvent::GoldSpent { .. } => return None,
+            _ => return None,
         })
     }
 }
