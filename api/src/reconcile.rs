@@ -21,6 +21,7 @@ use commands::{Caller, Commands};
 use projections::purchases_in_log::{self, LoggedPurchase};
 use serde::Serialize;
 use sqlx::PgPool;
+use tokio::sync::watch;
 
 use crate::app;
 use crate::config::Config;
@@ -119,7 +120,9 @@ struct Repair {
 pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     database::insist_on_migrations(&config.database).await?;
     let pool = database::service_pool(&config.database, CONNECTIONS).await?;
-    let commands = app::start_commands(config, &pool, Arc::new(SystemClock)).await?;
+    // Nobody sends messages to this process.
+    let (_, nowhere) = watch::channel(None);
+    let commands = app::start_commands(config, &pool, Arc::new(SystemClock), nowhere).await?;
     let comparison = Comparison { commands: &commands, pool: &pool, since: arguments.since };
     let mut report = comparison.report().await?;
     if arguments.repair && !report.differences.is_empty() {
