@@ -120,7 +120,9 @@ struct Repair {
 pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     database::insist_on_migrations(&config.database).await?;
     let pool = database::service_pool(&config.database, CONNECTIONS).await?;
-    let commands = app::start_commands(config, &pool, Arc::new(SystemClock), watch::channel(None).1).await?;
+    // Nobody sends messages to this process.
+    let (_, nowhere) = watch::channel(None);
+    let commands = app::start_commands(config, &pool, Arc::new(SystemClock), nowhere).await?;
     let comparison = Comparison { commands: &commands, pool: &pool, since: arguments.since };
     let mut report = comparison.report().await?;
     if arguments.repair && !report.differences.is_empty() {
