@@ -13,10 +13,12 @@ run: ## the whole club on this machine: database, demo data, service (Ctrl-C sto
 	@ops/run
 
 ##@ Develop
-test: ## all tests, on a private throw-away PostgreSQL (ARGS="name of a test" for some)
+test: ## all tests, on private throw-away servers (ARGS="name of a test" for some)
 	@ops/setup
+	@ops/localstripe install
 	@cargo build --workspace
-	@ops/postgres with --fast --dir .local/postgres-test -- cargo test --workspace -- $(ARGS)
+	@ops/postgres with --fast --dir .local/postgres-test -- \
+	  ops/localstripe with -- cargo test --workspace -- $(ARGS)
 
 check: ## formatting, lints, compose file: what CI asks for besides the tests
 	@ops/setup --no-postgres

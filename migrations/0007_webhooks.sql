@@ -7,6 +7,8 @@ create table payments.webhooks (
     event_id     text        primary key,
     provider     text        not null,
     receipt_code text,
+    -- The provider's name for the payment, where the message does not name the purchase.
+    payment      text,
     status       text        not null,
     reason       text,
     body         bytea       not null,

@@ -9,16 +9,15 @@ use commands::clock::{Clock, MovedClock};
 use commands::codes::Codes;
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
-use commands::payments::sandbox::Sandbox;
-use commands::payments::{Charge, ChargeOutcome, PaymentProvider, ProviderError};
 use commands::{Bus, Commands, FingerprintKey};
-use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::engine::Followers;
 use projections::feed::Feed;
 use projections::follower::FollowerHandle;
 use sqlx::PgPool;
+use tokio::sync::watch;
 
+use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::password::Passwords;
 use crate::auth::refresh::RefreshTokens;
@@ -26,15 +25,12 @@ use crate::auth::signing;
 use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
 use crate::config::Config;
-use crate::database;
 use crate::edge::Figures;
 use crate::live::{Hub, Tickets};
+use crate::payments;
 use crate::positions::Positions;
 use crate::webhooks::Webhooks;
 use crate::worker::Worker;
-
-/// Connections of the sandbox, which is somebody else's service: it has its own.
-const SANDBOX_CONNECTIONS: u32 = 2;
 
 /// The running service, as handlers see it.
 #[derive(Clone)]
@@ -72,6 +68,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Gives out refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// How much gold each of the staff gives in a short time.
+    pub grant_pace: GrantPace,
     /// What callers have been told.
     pub positions: Positions,
     /// Counts requests.
@@ -118,6 +116,7 @@ impl App {
             passwords: Passwords::default(),
             tokens: Tokens::new(keys),
             refresh_tokens: RefreshTokens::new(pool.clone()),
+            grant_pace: GrantPace::default(),
             positions: Positions::default(),
             figures: Figures::default(),
             metrics,
@@ -126,7 +125,8 @@ impl App {
     }
 }
 
-/// Starts the write side on this database.
+/// Starts the write side on this database. The sandbox, if that is who takes payments, sends its
+/// messages to `webhook_address`.
 ///
 /// # Errors
 /// If the log cannot be reached.
@@ -134,16 +134,12 @@ pub async fn start_commands(
     config: &Config,
     pool: &PgPool,
     clock: Arc<dyn Clock>,
+    webhook_address: watch::Receiver<Option<String>>,
 ) -> anyhow::Result<Commands> {
     let log = PostgresLog::connect(config.database.url.reveal(), pool.clone()).await;
     let log: Arc<dyn Log> = Arc::new(log.context("the log cannot be read")?);
     let bus = Bus::start(log.clone(), clock.clone(), Limits::default()).await;
-    let provider: Arc<dyn PaymentProvider> = if config.takes_payments() {
-        let records = database::service_pool(&config.database, SANDBOX_CONNECTIONS).await?;
-        Arc::new(Sandbox::start(records))
-    } else {
-        Arc::new(Nobody)
-    };
+    let provider = payments::start(config, pool, &clock, webhook_address).await?;
     Ok(Commands {
         bus: bus.context("the log cannot be read")?,
         codes: Codes::new(log),
@@ -152,24 +148,4 @@ pub async fn start_commands(
         fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
         policy: config.shop.policy,
     })
-}
-
-/// Takes no payments: production has no provider yet, and the sandbox would give gold away.
-struct Nobody;
-
-impl Nobody {
-    fn error<T: Send + 'static>() -> BoxFuture<'static, Result<T, ProviderError>> {
-        let reason = "no payment provider is set up".to_owned();
-        Box::pin(std::future::ready(Err(ProviderError { reason })))
-    }
-}
-
-impl PaymentProvider for Nobody {
-    fn charge(&self, _: Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        Self::error()
-    }
-
-    fn settle(&self, _: &Charge) -> BoxFuture<'_, Result<ChargeOutcome, ProviderError>> {
-        Self::error()
-    }
 }

@@ -1,5 +1,6 @@
 //! Who asks: extractors that a handler names to be protected.
 
+pub mod grant_pace;
 pub mod languages;
 pub mod password;
 pub mod refresh;
@@ -82,6 +83,23 @@ impl FromRequestParts<App> for Admin {
         let session = signed_in(parts, app)?;
         if !session.role.may_grant() {
             let detail = "your role may not do this: ask an operator or an admin";
+            return Err(ApiError::new(Reason::Forbidden, detail));
+        }
+        Ok(Self(session))
+    }
+}
+
+/// A member of staff, who may see what the staff sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Staff(pub Session);
+
+impl FromRequestParts<App> for Staff {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let session = signed_in(parts, app)?;
+        if !session.role.is_staff() {
+            let detail = "this is for the staff of the club";
             return Err(ApiError::new(Reason::Forbidden, detail));
         }
         Ok(Self(session))

@@ -1,5 +1,6 @@
 //! Settings, read once from the environment. Nothing else in the service reads it.
 
+mod payments;
 mod production;
 mod shop;
 mod variables;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use shop::ShopConfig;
 pub use variables::{InvalidSetting, Variables};
@@ -84,6 +86,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Who may come in.
     pub auth: AuthConfig,
+    /// Who takes real money.
+    pub payments: PaymentsConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How the shop sells.
@@ -175,17 +179,10 @@ impl Config {
             http: HttpConfig::read(variables)?,
             auth: AuthConfig::read(variables, environment),
             shop: ShopConfig::read(variables, variables.parse("CLUB_LIMITS", Flag(true))?.0)?,
+            payments: PaymentsConfig::read(variables, environment)?,
             club: ClubConfig::read(variables)?,
             log: LogConfig::read(variables, environment)?,
         })
-    }
-}
-
-impl Config {
-    /// Whether there is anybody who takes payments: outside production the sandbox does.
-    #[must_use]
-    pub fn takes_payments(&self) -> bool {
-        !self.environment.is_production()
     }
 }
 

@@ -98,6 +98,8 @@ pub enum Reason {
     WebhookSignature,
     /// It has moved on meanwhile.
     Conflict,
+    /// It is at another version than the caller has seen.
+    PreconditionFailed,
     /// The body is too long.
     BodyTooLarge,
     /// The body is not declared as JSON.
@@ -178,6 +180,7 @@ impl Reason {
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
+            Self::PreconditionFailed => (412, "PRECONDITION_FAILED", "It is at another version"),
             Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),
             Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Send JSON"),
             Self::ValidationFailed => (422, "VALIDATION_FAILED", "Some fields cannot be used"),

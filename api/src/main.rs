@@ -8,6 +8,7 @@ mod database;
 mod edge;
 mod error;
 mod live;
+mod payments;
 mod positions;
 mod reads;
 mod request;
@@ -27,7 +28,7 @@ use config::{Config, Variables};
 const EXAMPLES: &str = "\
 Examples:
   club migrate                     make or update the tables (as DATABASE_OWNER_URL)
-  club seed                        demo data: 24 users, 4 products
+  club seed                        demo data: 24 users, 13 products, 2 packages, a promotion
   club seed --players 1000         and bench0001 … bench1000 for load tests
   club serve                       listen on CLUB_LISTEN (default 127.0.0.1:8000)
   CLUB_LISTEN=127.0.0.1:0 club serve      … on any free port

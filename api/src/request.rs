@@ -1,6 +1,8 @@
 //! What comes with a request besides its body: who asks in which trace, under which key, and what
 //! it has to see.
 
+mod versions;
+
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -10,6 +12,8 @@ use chrono::{DateTime, Utc};
 use commands::{Caller, IdempotencyKey};
 use domain::event::Actor;
 use uuid::Builder;
+
+pub use versions::{IfMatch, etag};
 
 use crate::error::{ApiError, Reason};
 

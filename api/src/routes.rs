@@ -25,6 +25,7 @@ use crate::error::{ApiError, Reason};
 
 pub use docs::document;
 
+use admin::{grants, packages, products, promos, ranks, stats, transactions};
 use docs::Security;
 
 /// The whole service.
@@ -63,8 +64,21 @@ pub fn all(app: App) -> Router {
         .route("/api/inventory", get(inventory::inventory))
         .route("/api/inventory/{item_id}/use", post(inventory::use_item))
         // Administration.
-        .route("/api/admin/users/{id}/grant", post(admin::grant))
-        .route("/api/admin/shop/products/{id}", put(admin::revise_product))
+        .route("/api/admin/users/{id}/grant", post(grants::grant))
+        .route("/api/admin/users/{id}/rank", put(ranks::change_rank))
+        .route("/api/admin/shop/products", get(products::list).post(products::add))
+        .route("/api/admin/shop/products/{id}", get(products::one).put(products::revise))
+        .route("/api/admin/shop/products/{id}/activate", post(products::activate))
+        .route("/api/admin/shop/products/{id}/deactivate", post(products::deactivate))
+        .route("/api/admin/shop/stats", get(stats::stats))
+        .route("/api/admin/shop/categories", get(stats::categories))
+        .route("/api/admin/limited-packages", get(packages::list).post(packages::add))
+        .route("/api/admin/limited-packages/{code}/enable", post(packages::enable))
+        .route("/api/admin/limited-packages/{code}/disable", post(packages::disable))
+        .route("/api/admin/promo-codes", get(promos::list).post(promos::add))
+        .route("/api/admin/transactions", get(transactions::list))
+        .route("/api/admin/transactions/{receipt}/force-settle", post(transactions::force))
+        .route("/api/admin/transactions/{receipt}/refund", post(transactions::refund))
         // Live.
         .route("/ws", get(realtime::echo))
         .route("/api/realtime/ticket", post(realtime::ticket))
@@ -102,7 +116,12 @@ pub fn all(app: App) -> Router {
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
         shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
         inventory::inventory, inventory::use_item,
-        admin::grant, admin::revise_product,
+        grants::grant, ranks::change_rank,
+        products::list, products::one, products::add, products::revise, products::activate,
+        products::deactivate, stats::stats, stats::categories,
+        packages::list, packages::add, packages::enable, packages::disable,
+        promos::list, promos::add,
+        transactions::list, transactions::force, transactions::refund,
         realtime::ticket, test::spend, test::clock, test::move_clock,
     ),
     components(schemas(docs::Problem, docs::PurchaseProblem)),

@@ -1,5 +1,6 @@
 //! The role `seed`: demo data. What is there already stays as it is, so it can run at every start.
 
+mod packages;
 mod people;
 mod products;
 
@@ -10,9 +11,12 @@ use anyhow::{Context, bail};
 use commands::clock::SystemClock;
 use commands::{Caller, Commands, Failure};
 use domain::id::PlayerId;
+use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
+use domain::promo::PromoRefusal;
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app;
@@ -37,16 +41,20 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     }
     database::insist_on_migrations(&config.database).await?;
     let pool = database::main_pool(&config.database).await?;
-    let commands = app::start_commands(config, &pool, Arc::new(SystemClock)).await?;
+    // Nobody sends messages to this process.
+    let (_, nowhere) = watch::channel(None);
+    let commands = app::start_commands(config, &pool, Arc::new(SystemClock), nowhere).await?;
     let people = demo_people(&pool).await?;
     if players > 0 {
         bench_players(&pool, players).await?;
     }
     let opened = open_accounts(&pool, &commands).await?;
     let defined = define_products(&commands).await?;
+    let packages = define_packages(&commands).await?;
+    let promos = define_promos(&commands).await?;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
-    tracing::info!(people, opened, products = defined, "demo data is in");
+    tracing::info!(people, opened, products = defined, packages, promos, "demo data is in");
     Ok(())
 }
 
@@ -149,6 +157,32 @@ async fn define_products(commands: &Commands) -> anyhow::Result<usize> {
             Ok(committed) => defined += committed.events.len(),
             Err(Failure::Refused { refusal: ProductRefusal::AlreadyDefined, .. }) => {}
             Err(failure) => return Err(failure).context(format!("product {product}")),
+        }
+    }
+    Ok(defined)
+}
+
+/// Offers the demo's limited packages, unless they are there, with whatever terms.
+async fn define_packages(commands: &Commands) -> anyhow::Result<usize> {
+    let mut defined = 0;
+    for (package, terms) in packages::all()? {
+        match commands.define_package(&Caller::system("seed"), package, terms).await {
+            Ok(committed) => defined += committed.events.len(),
+            Err(Failure::Refused { refusal: PackageRefusal::AlreadyDefined, .. }) => {}
+            Err(failure) => return Err(failure).context(format!("package {package}")),
+        }
+    }
+    Ok(defined)
+}
+
+/// Makes the demo's promotions, unless they are there, with whatever terms.
+async fn define_promos(commands: &Commands) -> anyhow::Result<usize> {
+    let mut defined = 0;
+    for (promo, terms) in packages::promos()? {
+        match commands.define_promo(&Caller::system("seed"), promo, terms).await {
+            Ok(committed) => defined += committed.events.len(),
+            Err(Failure::Refused { refusal: PromoRefusal::AlreadyDefined, .. }) => {}
+            Err(failure) => return Err(failure).context(format!("promotion {promo}")),
         }
     }
     Ok(defined)

@@ -18,7 +18,7 @@ use crate::app::{self, App};
 use crate::config::Config;
 use crate::edge::AnySlash;
 use crate::worker::Worker;
-use crate::{database, routes, seed, telemetry};
+use crate::{database, payments, routes, seed, telemetry};
 
 /// How long requests and websockets may take to finish after the signal to end.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -46,13 +46,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(clock) => clock.clone(),
         None => Arc::new(SystemClock),
     };
-    let commands = app::start_commands(&config, &pool, clock).await?;
+    let (webhook_address, told) = watch::channel(None);
+    let commands = app::start_commands(&config, &pool, clock, told).await?;
     let worker = Worker::start(&commands, &pool);
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, &worker, moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("CLUB_LISTEN {listen} cannot be listened on"))?;
+    webhook_address.send_replace(Some(payments::webhook_address(listener.local_addr()?)));
     serve(app, worker, listener).await
 }
 

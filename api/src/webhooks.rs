@@ -35,10 +35,7 @@ pub struct Webhooks {
 
 /// A message that is not settled yet.
 struct Open {
-    event_id: String,
-    receipt_code: Option<ReceiptCode>,
-    status: String,
-    reason: Option<String>,
+    notice: Notice,
     attempts: i32,
 }
 
@@ -60,18 +57,24 @@ impl Webhooks {
     ///
     /// # Errors
     /// If it is too long, or the database does not answer.
-    pub async fn keep(&self, notice: &Notice, body: &[u8]) -> Result<bool, ApiError> {
+    pub async fn keep(
+        &self,
+        provider: &str,
+        notice: &Notice,
+        body: &[u8],
+    ) -> Result<bool, ApiError> {
         if notice.event_id.len() > LONGEST_EVENT_ID || body.len() > LONGEST_BODY {
             return Err(ApiError::new(Reason::BodyTooLarge, "the message is too long"));
         }
         let kept = sqlx::query(
             "insert into payments.webhooks
-                    (event_id, provider, receipt_code, status, reason, body)
-             values ($1, $2, $3, $4, $5, $6) on conflict (event_id) do nothing",
+                    (event_id, provider, receipt_code, payment, status, reason, body)
+             values ($1, $2, $3, $4, $5, $6, $7) on conflict (event_id) do nothing",
         )
         .bind(&notice.event_id)
-        .bind("payment")
+        .bind(provider)
         .bind(notice.receipt_code.map(|receipt| receipt.to_string()))
+        .bind(&notice.payment)
         .bind(&notice.status)
         .bind(&notice.reason)
         .bind(body)
@@ -111,7 +114,7 @@ impl Webhooks {
                     select event_id from payments.webhooks
                      where settled_at is null and given_up_at is null and next_try_at <= now()
                      order by next_try_at limit $1 for update skip locked)
-             returning event_id, receipt_code, status, reason, attempts",
+             returning event_id, receipt_code, payment, status, reason, attempts",
         )
         .bind(AT_ONCE)
         .fetch_all(&self.pool)
@@ -120,13 +123,14 @@ impl Webhooks {
         for row in rows {
             found += 1;
             let receipt: Option<String> = row.try_get("receipt_code")?;
-            let open = Open {
+            let notice = Notice {
                 event_id: row.try_get("event_id")?,
                 receipt_code: receipt.and_then(|receipt| receipt.parse().ok()),
+                payment: row.try_get("payment")?,
                 status: row.try_get("status")?,
                 reason: row.try_get("reason")?,
-                attempts: row.try_get("attempts")?,
             };
+            let open = Open { notice, attempts: row.try_get("attempts")? };
             let outcome = self.settle(commands, &open).await;
             self.close(&open, outcome).await?;
         }
@@ -134,8 +138,10 @@ impl Webhooks {
     }
 
     async fn settle(&self, commands: &Commands, open: &Open) -> Outcome {
-        let Some(receipt) = open.receipt_code else {
-            return Outcome::Hopeless("it is about no purchase".to_owned());
+        let receipt = match commands.provider.receipt_of(&open.notice).await {
+            Ok(Some(receipt)) => receipt,
+            Ok(None) => return Outcome::Hopeless("it is about no purchase of ours".to_owned()),
+            Err(error) => return Outcome::Later(error.to_string()),
         };
         let purchase = match self.purchase(commands, receipt).await {
             Ok(Some(purchase)) => purchase,
@@ -143,17 +149,11 @@ impl Webhooks {
             Ok(None) => return Outcome::Later("there is no such purchase yet".to_owned()),
             Err(error) => return Outcome::Later(error),
         };
-        let notice = Notice {
-            event_id: open.event_id.clone(),
-            receipt_code: open.receipt_code,
-            status: open.status.clone(),
-            reason: open.reason.clone(),
-        };
-        if let Err(error) = commands.provider.take_note(&purchase.charge(), &notice).await {
+        if let Err(error) = commands.provider.take_note(&purchase.charge(), &open.notice).await {
             return Outcome::Later(error.to_string());
         }
         let caller =
-            Caller { cause: Some(format!("{NAME}/{}", open.event_id)), ..Caller::system(NAME) };
+            Caller { cause: Some(format!("{NAME}/{}", open.notice.event_id)), ..Caller::system(NAME) };
         match commands.settle(&caller, &purchase).await {
             Ok(_) => Outcome::Settled,
             Err(Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }) => {
@@ -180,7 +180,7 @@ impl Webhooks {
             Outcome::Settled => ("settled_at = now()", None),
             Outcome::Hopeless(error) => ("given_up_at = now()", Some(error)),
             Outcome::Later(error) if open.attempts >= ATTEMPTS => {
-                tracing::error!(event_id = open.event_id, error, "a message is given up");
+                tracing::error!(event_id = open.notice.event_id, error, "a message is given up");
                 ("given_up_at = now()", Some(error))
             }
             // 0.1 s, 0.2 s, 0.4 s … up to a minute.
@@ -192,7 +192,7 @@ impl Webhooks {
         };
         let update =
             format!("update payments.webhooks set {column}, error = $2 where event_id = $1");
-        sqlx::query(&update).bind(&open.event_id).bind(error).execute(&self.pool).await?;
+        sqlx::query(&update).bind(&open.notice.event_id).bind(error).execute(&self.pool).await?;
         Ok(())
     }
 }

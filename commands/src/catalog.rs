@@ -5,11 +5,12 @@ use domain::id::{PackageCode, ProductId, PromoCode};
 use domain::package::{Package, PackageCommand, PackageRefusal, PackageTerms};
 use domain::product::{Product, ProductCommand, ProductEvent, ProductRefusal, Terms};
 use domain::promo::{Promo, PromoCommand, PromoRefusal, PromoTerms};
+use domain::stored::{Recorded, decode_id};
 
 use crate::Commands;
-use crate::bus::{Answer, Committed, Failure, Request};
+use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::{Caller, Fingerprint};
-use crate::world::World;
+use crate::world::{Decline, World};
 
 /// A product's terms after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,36 @@ pub struct RevisedTerms {
     /// What it is and costs.
     pub terms: Terms,
 }
+
+/// A product that is new in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProduct {
+    /// Its number.
+    pub product: ProductId,
+    /// What it is and costs.
+    pub terms: RevisedTerms,
+}
+
+/// A package at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageNow {
+    /// What it is and costs.
+    pub terms: PackageTerms,
+    /// How many are held for purchases under way.
+    pub reserved: u64,
+    /// How many are sold. Where there is any number, nobody counts here.
+    pub sold: u64,
+}
+
+impl PackageNow {
+    fn of(package: &Package) -> Option<Self> {
+        let (reserved, sold) = (package.stock().on_hold(), package.stock().used());
+        Some(Self { terms: package.terms()?.clone(), reserved, sold })
+    }
+}
+
+/// Numbers that are tried for a new product: as many others may define one at the same time.
+const NUMBERS_TRIED: usize = 64;
 
 impl Commands {
     /// Puts a product into the catalogue. Asking again with the same terms does nothing.
@@ -36,20 +67,64 @@ impl Commands {
         self.ask::<Product>(caller, product, command, fingerprint).await
     }
 
-    /// Replaces a product's terms; purchases under way keep theirs. The answer is that of the event,
-    /// so a repeat tells what it told the first time, whatever has been revised since.
+    /// Puts a new product into the catalogue, under the first free number from `first` on. The
+    /// number is no part of what is asked, so a repeat finds the product of the first time.
     ///
     /// # Errors
-    /// If there is no such product, or it is of the other kind.
+    /// `AlreadyDefined` if very many numbers are taken.
+    pub async fn add_product(
+        &self,
+        caller: &Caller,
+        first: ProductId,
+        terms: Terms,
+    ) -> Result<Answer<NewProduct>, Failure<ProductRefusal>> {
+        let fingerprint = self.fingerprints.fingerprint("add_product", &terms);
+        let request = Request::new(caller, None).keyed(fingerprint);
+        let define = ProductCommand::Define { at: self.clock.now(), terms };
+        let decide = move |world: &mut World<'_>| {
+            for number in (first.0..).take(NUMBERS_TRIED) {
+                let product = ProductId(number);
+                if world.read::<Product>(product)?.terms().is_none() {
+                    return world.decide::<Product>(product, &define);
+                }
+            }
+            Err(Decline::Refused(ProductRefusal::AlreadyDefined))
+        };
+        let added = self.bus.execute(request, decide).await?;
+        added.answer_at(|recorded: &Recorded, event: &ProductEvent| {
+            let product = decode_id(&recorded.event.aggregate_id).ok()?;
+            let (version, terms) = event.terms();
+            Some(NewProduct { product, terms: RevisedTerms { version, terms } })
+        })
+    }
+
+    /// Replaces a product's terms; purchases under way keep theirs. The answer is that of the event,
+    /// so a repeat tells what it told the first time, whatever has been revised since. `versions`,
+    /// if given, are those that the caller has seen: any other is left alone.
+    ///
+    /// # Errors
+    /// If there is no such product, it is of the other kind, or at another version.
     pub async fn revise_product(
         &self,
         caller: &Caller,
         product: ProductId,
         terms: Terms,
+        versions: Option<Vec<u32>>,
     ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
         let fingerprint = self.fingerprints.fingerprint("revise_product", &(product, &terms));
+        let request = Request::new(caller, None).keyed(fingerprint);
         let command = ProductCommand::Revise { at: self.clock.now(), terms };
-        self.change_product(caller, product, command, fingerprint).await
+        let decide = move |world: &mut World<'_>| {
+            let present = world.read::<Product>(product)?.terms().map(|(version, _)| version);
+            match (present, &versions) {
+                (Some(version), Some(versions)) if !versions.contains(&version) => {
+                    Err(Decline::Refused(ProductRefusal::OtherVersion { version }))
+                }
+                _ => world.decide::<Product>(product, &command),
+            }
+        };
+        let revised = self.bus.execute(request, decide).await?;
+        self.changed_product(product, revised).await
     }
 
     /// Puts a product on sale, or takes it off.
@@ -64,17 +139,19 @@ impl Commands {
     ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
         let fingerprint = self.fingerprints.fingerprint("put_product_on_sale", &(product, on_sale));
         let command = ProductCommand::PutOnSale { at: self.clock.now(), on_sale };
-        self.change_product(caller, product, command, fingerprint).await
+        let changed = self.ask::<Product>(caller, product, command, fingerprint).await?;
+        self.changed_product(product, changed).await
     }
 
-    async fn change_product(
+    /// The answer to what was asked of a product: the terms that were written, or the present ones.
+    ///
+    /// # Errors
+    /// If there is no such product.
+    pub async fn changed_product(
         &self,
-        caller: &Caller,
         product: ProductId,
-        command: ProductCommand,
-        fingerprint: Fingerprint,
+        revised: Committed,
     ) -> Result<Answer<RevisedTerms>, Failure<ProductRefusal>> {
-        let revised = self.ask::<Product>(caller, product, command, fingerprint).await?;
         if revised.events.is_empty() {
             return self.present_terms(product, revised).await;
         }
@@ -127,6 +204,15 @@ impl Commands {
         let fingerprint = self.fingerprints.fingerprint("put_package_on_sale", &(package, on_sale));
         let command = PackageCommand::PutOnSale { at: self.clock.now(), on_sale };
         self.ask::<Package>(caller, package, command, fingerprint).await
+    }
+
+    /// A package from the node's own state, if there is one.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn package(&self, package: PackageCode) -> Result<Option<PackageNow>, Unavailable> {
+        let (now, _) = self.bus.look::<Package, _>(package, PackageNow::of).await?;
+        Ok(now)
     }
 
     /// Makes a promotion. Asking again with the same terms does nothing.

@@ -9,7 +9,8 @@ use crate::bus::{Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
 
 impl Commands {
-    /// Gives somebody a rank. Asking for the present one does nothing.
+    /// Gives somebody a rank. Asking for the present one does nothing. The reason is kept beside the
+    /// log, where it can be erased.
     ///
     /// # Errors
     /// As every command: see [`Failure`].
@@ -18,10 +19,15 @@ impl Commands {
         caller: &Caller,
         player: PlayerId,
         rank: Rank,
+        reason: Option<String>,
     ) -> Result<Committed, Failure<IdentityRefusal>> {
         let command = IdentityCommand::ChangeRank { at: self.clock.now(), rank };
-        let fingerprint = self.fingerprints.fingerprint("change_rank", &(player, rank));
+        let fingerprint = self.fingerprints.fingerprint("change_rank", &(player, rank, &reason));
         let request = Request::new(caller, Some(player)).keyed(fingerprint);
+        let request = match reason {
+            Some(reason) => request.with_text(reason),
+            None => request,
+        };
         self.bus.execute(request, move |world| world.decide::<Identity>(player, &command)).await
     }
 

@@ -236,6 +236,12 @@ pub enum ProductRefusal {
     /// It is in the catalogue with other terms.
     #[error("the product is already defined with other terms")]
     AlreadyDefined,
+    /// It has moved on from the version that the change was made for.
+    #[error("the product is at version {version} now")]
+    OtherVersion {
+        /// The number of its present terms.
+        version: u32,
+    },
     /// Its terms are those of the other kind.
     #[error("a pack of gold stays one, and so does a benefit: define a new product")]
     OtherKind,

@@ -14,7 +14,7 @@ use commands::codes::Codes;
 use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
-use commands::payments::sandbox::Sandbox;
+use commands::payments::sandbox::{Sandbox, SandboxSettings};
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
@@ -54,11 +54,12 @@ impl Node {
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
+        let sandbox = Sandbox::start(pool.clone(), Arc::clone(&clock), SandboxSettings::default())?;
         let commands = Commands {
             bus,
             codes: Codes::new(log),
             clock,
-            provider: Arc::new(Sandbox::start(pool.clone())),
+            provider: Arc::new(sandbox),
             fingerprints: FingerprintKey::new(b"benchmark"),
         };
         let followers = Followers::start(&commands, &pool).await?;

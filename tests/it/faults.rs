@@ -9,4 +9,5 @@ mod paused;
 mod restores;
 mod screen;
 mod services;
+mod stock;
 mod wire;

@@ -12,6 +12,8 @@ mod faults;
 mod log;
 mod node;
 mod openapi;
+mod payments;
+mod provider;
 mod routes;
 mod socket;
 mod tidy;

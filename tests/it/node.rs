@@ -8,7 +8,7 @@ use commands::clock::SystemClock;
 use commands::codes::Codes;
 use commands::context::FingerprintKey;
 use commands::log::postgres::PostgresLog;
-use commands::payments::sandbox::Sandbox;
+use commands::payments::sandbox::{Sandbox, SandboxSettings};
 
 use crate::database::Database;
 
@@ -17,11 +17,12 @@ pub async fn start(database: &Database) -> Commands {
     let pool = database.service_pool(4).await;
     let log = Arc::new(PostgresLog::connect(&database.url(), pool.clone()).await.unwrap());
     let clock = Arc::new(SystemClock);
+    let sandbox = Sandbox::start(pool, clock.clone(), SandboxSettings::default());
     Commands {
         bus: Bus::start(log.clone(), clock.clone(), Limits::default()).await.unwrap(),
         codes: Codes::new(log),
         clock,
-        provider: Arc::new(Sandbox::start(pool)),
+        provider: Arc::new(sandbox.unwrap()),
         fingerprints: FingerprintKey::new(b"test"),
     }
 }

@@ -5,6 +5,7 @@ mod auth;
 mod health;
 mod idempotency;
 mod index;
+mod inventory;
 mod realtime;
 mod shop;
 mod users;

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::app::{Answer, App};
 use crate::openapi::{operations, route_table};
 
-/// Lines of the list when it was made.
-const LONGEST_LIST: usize = 18;
+/// Lines of the list when it was made, and: two more lists of what is on sale, the provider's signed
+/// messages, the clock of tests.
+const LONGEST_LIST: usize = 23;
 
 fn public() -> Vec<(Method, String)> {
     let lines = include_str!("public_routes.txt").lines();
@@ -22,7 +23,14 @@ fn public() -> Vec<(Method, String)> {
 }
 
 fn concrete(path: &str) -> String {
-    path.replace("{id}", "23").replace("{*file}", "index.html")
+    let names = [
+        ("{id}", "23"),
+        ("{*file}", "index.html"),
+        ("{receipt}", "00c0ffee0001"),
+        ("{code}", "WEEKEND_STARTER"),
+        ("{item_id}", "00c0ffee0001-1"),
+    ];
+    names.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }
 
 /// A request without a usable body: rights are looked at before anything else.
@@ -92,7 +100,9 @@ async fn every_route_is_public_by_the_list_or_refuses_whoever_is_not_signed_in()
 async fn every_route_of_the_list_really_is_public() {
     let app = App::start().await;
     let table = route_table();
-    for route in public() {
+    // Whoever calls these shows a signature instead of a token.
+    let signed = ["/api/shop/webhook/payment"];
+    for route in public().into_iter().filter(|route| !signed.contains(&route.1.as_str())) {
         assert!(table.contains(&route.1), "{} is no more: take it off the list", route.1);
         for token in [None, Some("Bearer garbage")] {
             let answer = ask(&app, &route, token).await;

@@ -1,6 +1,7 @@
 //! Signing in, and the answer to it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::offer::Rank;
 use serde::Serialize;
 
 use super::role::Role;
@@ -55,7 +56,8 @@ pub struct UserView {
     id: i64,
     site_id: String,
     nickname: String,
-    rank: &'static str,
+    #[schema(value_type = String)]
+    rank: Rank,
     is_active: bool,
     is_admin: bool,
     gold: u64,
@@ -125,12 +127,12 @@ pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
         id: user.id.0,
         site_id: user.site_id,
         nickname: user.nickname,
-        // Ranks, levels and experience have no events yet: everybody is at their beginning.
-        rank: "STANDARD",
+        rank: app.commands.rank(user.id).await?,
         is_active: user.is_active,
         is_admin: user.role == Role::Admin,
         gold: wallet.gold(),
         vip_points: wallet.vip_points,
+        // Levels and experience have no events yet: everybody is at their beginning.
         level: 1,
         xp: 0,
         created_at: rfc3339(user.created_at),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode};
+use domain::limit::{Period, UseLimit};
 use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
 use domain::offer::Rank;
 use serde_json::Value;
@@ -274,6 +275,49 @@ pub fn sku(value: &Value) -> Result<String, Wrong> {
     Err(Wrong::new("string_pattern_mismatch", "expected a name such as GOLD_PACK_SMALL"))
 }
 
+/// A benefit's catalogue name: letters, digits and underscores, and no number.
+///
+/// # Errors
+/// Anything else.
+pub fn benefit_sku(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, 64)?;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if text.bytes().all(allowed) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new("string_pattern_mismatch", "expected a name such as attendance_connect"))
+}
+
+/// How many in each period: `{"count": 3, "per": "month"}`.
+///
+/// # Errors
+/// Anything else.
+pub fn use_limit(value: &Value) -> Result<UseLimit, Wrong> {
+    let wrong = || {
+        let msg = "expected such as {\"count\": 3, \"per\": \"month\"}: ever, month, week or day";
+        Wrong::new("value_error", msg)
+    };
+    let fields = value.as_object().filter(|fields| fields.len() == 2).ok_or_else(wrong)?;
+    let number = fields.get("count").map(count(1_000_000)).ok_or_else(wrong)??;
+    let words = [
+        ("ever", Period::Ever),
+        ("month", Period::Month),
+        ("week", Period::Week),
+        ("day", Period::Day),
+    ];
+    let per = fields.get("per").map(one_of(&words)).ok_or_else(wrong)??;
+    Ok(UseLimit { count: number, per })
+}
+
+/// For how many days something can be used.
+///
+/// # Errors
+/// Anything but 1 to 3650.
+pub fn days(value: &Value) -> Result<u16, Wrong> {
+    let number = integer(value, 1, 3_650)?;
+    u16::try_from(number).map_err(|_| Wrong::new("less_than_equal", "expected 3650 or less"))
+}
+
 /// A name to sign in with: visible characters without spaces.
 ///
 /// # Errors
@@ -331,6 +375,22 @@ mod tests {
         assert!(line(2, 50)(&json!(" x ")).is_err());
         assert!(line(2, 3)(&json!("abcd")).is_err());
         assert!(line(1, 9)(&json!("a\nb")).is_err());
+    }
+
+    #[test]
+    fn a_limit_has_a_count_and_a_period() {
+        let limit = use_limit(&json!({"count": 3, "per": "month"}));
+        assert_eq!(limit, Ok(UseLimit { count: 3, per: Period::Month }));
+        let bad = [
+            json!(3),
+            json!({"count": 3}),
+            json!({"count": 0, "per": "day"}),
+            json!({"count": 3, "per": "year"}),
+            json!({"count": 3, "per": "day", "more": 1}),
+        ];
+        for value in bad {
+            assert!(use_limit(&value).is_err(), "{value}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What production refuses to start with: everything that is fine for a demo and open to the world.
 
-use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_INVITE_CODE};
+use super::payments::DEMO_WEBHOOK_SECRET;
+use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_INVITE_CODE, PaymentsConfig, Secret};
 
 /// Why the service does not start in production, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,20 @@ pub enum Unsafe {
     /// All limits are off.
     #[error("CLUB_LIMITS is off, which is for benchmarks only: unset it")]
     LimitsOff,
+    /// Payments are made up.
+    #[error("CLUB_PAYMENTS is sandbox, which gives gold for nothing: set it to stripe or none")]
+    SandboxPayments,
+    /// The provider's messages are signed with what everybody knows.
+    #[error(
+        "CLUB_WEBHOOK_SECRETS is not set, or is the one of the demo: set it to a secret of your own"
+    )]
+    DefaultWebhookSecret,
+    /// Stripe's test cards would buy gold.
+    #[error("STRIPE_API_KEY is a key for Stripe's test mode: set it to a live one")]
+    StripeTestKey,
+    /// Everybody between us and Stripe could read the key.
+    #[error("STRIPE_API_URL is not https: unset it")]
+    PlainStripe,
     /// Demo users are in the database.
     #[error(
         "the database holds demo accounts with known passwords ({0}): use another database, or \
@@ -45,7 +60,26 @@ impl Config {
         ]
         .into_iter()
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
+        .chain(self.payments.unsafe_settings())
         .collect()
+    }
+}
+
+impl PaymentsConfig {
+    fn unsafe_settings(&self) -> Vec<Unsafe> {
+        let checks = match self {
+            Self::None => vec![],
+            Self::Sandbox { webhook_secrets, .. } => {
+                let is_known = |secret: &Secret| secret.reveal() == DEMO_WEBHOOK_SECRET;
+                let demo_secret = webhook_secrets.iter().any(is_known);
+                vec![(true, Unsafe::SandboxPayments), (demo_secret, Unsafe::DefaultWebhookSecret)]
+            }
+            Self::Stripe { api_key, api_url, .. } => vec![
+                (api_key.reveal().contains("_test_"), Unsafe::StripeTestKey),
+                (!api_url.starts_with("https://"), Unsafe::PlainStripe),
+            ],
+        };
+        checks.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect()
     }
 }
 
@@ -75,5 +109,28 @@ mod tests {
             Unsafe::LimitsOff,
         ];
         assert_eq!(found(&settings), all);
+    }
+
+    #[test]
+    fn production_takes_money_for_real_or_not_at_all() {
+        let found = |pairs: &[(&str, &str)]| {
+            let safe = [
+                ("ENVIRONMENT", "production"),
+                ("CLUB_FINGERPRINT_KEY", "secret"),
+                ("CLUB_SIGNING_KEY", "secret"),
+            ];
+            found(&[&safe[..], pairs].concat())
+        };
+        assert_eq!(found(&[]), []);
+        let sandbox = ("CLUB_PAYMENTS", "sandbox");
+        let known = [Unsafe::SandboxPayments, Unsafe::DefaultWebhookSecret];
+        assert_eq!(found(&[sandbox]), known);
+        assert_eq!(found(&[sandbox, ("CLUB_WEBHOOK_SECRETS", "a")]), [Unsafe::SandboxPayments]);
+        let stripe = [("CLUB_PAYMENTS", "stripe"), ("STRIPE_WEBHOOK_SECRETS", "whsec_1")];
+        let live = [&stripe[..], &[("STRIPE_API_KEY", "sk_live_1")]].concat();
+        assert_eq!(found(&live), []);
+        let plain = ("STRIPE_API_URL", "http://localhost:8420");
+        let test = [&stripe[..], &[("STRIPE_API_KEY", "sk_test_1"), plain]].concat();
+        assert_eq!(found(&test), [Unsafe::StripeTestKey, Unsafe::PlainStripe]);
     }
 }

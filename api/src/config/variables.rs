@@ -61,7 +61,7 @@ impl Variables {
         name: &'static str,
         expected: &'static str,
     ) -> Result<String, InvalidSetting> {
-        self.text(name).ok_or(InvalidSetting::Missing { name, expected })
+        self.text(name).ok_or(missing(name, expected))
     }
 
     /// The texts of a list, separated by commas.
@@ -98,6 +98,11 @@ pub(super) fn parse<T: Setting>(name: &'static str, text: &str) -> Result<T, Inv
     let unusable =
         InvalidSetting::Unusable { name, characters: text.chars().count(), expected: T::EXPECTED };
     T::from_text(text).ok_or(unusable)
+}
+
+/// That a setting has to be there and is not.
+pub(super) fn missing(name: &'static str, expected: &'static str) -> InvalidSetting {
+    InvalidSetting::Missing { name, expected }
 }
 
 /// `on` or `off`.

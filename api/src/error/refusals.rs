@@ -94,6 +94,9 @@ impl From<ProductRefusal> for ApiError {
             ProductRefusal::AlreadyDefined | ProductRefusal::OtherKind => {
                 Self::new(Reason::Conflict, detail)
             }
+            ProductRefusal::OtherVersion { version } => {
+                Self::new(Reason::PreconditionFailed, detail).with("version", version)
+            }
             ProductRefusal::TotalTooLarge => Self::new(Reason::BalanceTooLarge, detail),
         }
     }

@@ -24,7 +24,6 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::answers::LimitView;
-use super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
 use crate::auth::sign_in::rfc3339;

@@ -41,7 +41,9 @@ impl Guarded {
     /// Puts the provider behind it.
     #[must_use]
     pub fn new(provider: Arc<dyn PaymentProvider>, clock: Arc<dyn Clock>) -> Self {
-        Self { provider, clock, breaker: Breaker::default() }
+        let guarded = Self { provider, clock, breaker: Breaker::default() };
+        guarded.show_condition();
+        guarded
     }
 
     async fn call<'a, T>(
@@ -59,7 +61,7 @@ impl Guarded {
             count("not_made");
             return Err(ProviderError::new("it failed too often in a row and is left alone"));
         };
-        let started = Instant::now();
+        let (started, is_trial) = (Instant::now(), permit.is_trial);
         let asked = tokio::time::timeout(PATIENCE, repeated(|| ask(&*self.provider))).await;
         let answer =
             asked.unwrap_or_else(|_| Err(ProviderError::new("it took more than 8 seconds")));
@@ -68,12 +70,18 @@ impl Guarded {
         metrics::histogram!("club_payment_call_duration_seconds",
             "provider" => provider, "call" => call)
         .record(started.elapsed());
-        let up = if self.breaker.rest().is_none() { 1.0 } else { 0.0 };
-        metrics::gauge!("club_payment_provider_up", "provider" => provider).set(up);
         if let Err(error) = &answer {
             tracing::warn!(provider, call, %error, "the payment provider failed");
         }
+        if is_trial || answer.is_err() {
+            self.show_condition();
+        }
         answer
+    }
+
+    fn show_condition(&self) {
+        let up = if self.breaker.rest().is_none() { 1.0 } else { 0.0 };
+        metrics::gauge!("club_payment_provider_up", "provider" => self.provider.name()).set(up);
     }
 }
 

@@ -360,7 +360,10 @@ async fn its_list_has_every_charge_once_page_by_page() {
     let mut ids: Vec<_> = listed.iter().map(|record| record.charge_id).collect();
     ids.sort();
     assert!(ids.iter().eq(charges.iter().map(|charge| &charge.charge_id)));
-    assert!(listed.iter().all(|record| record.state == ChargeState::CAPTURED
-        && record.amount == Cents(1299)));
+    assert!(
+        listed
+            .iter()
+            .all(|record| record.state == ChargeState::CAPTURED && record.amount == Cents(1299))
+    );
     assert_eq!(desk.database.events().await, 0, "nothing of it is in the log");
 }

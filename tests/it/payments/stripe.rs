@@ -91,7 +91,8 @@ impl Desk {
 
     /// A card that wants its owner to prove who he is.
     async fn authenticated_card(&self) -> String {
-        let card = json!({"number": "4000002500003155", "exp_month": 12, "exp_year": 2030, "cvc": "123"});
+        let card =
+            json!({"number": "4000002500003155", "exp_month": 12, "exp_year": 2030, "cvc": "123"});
         let method = self.post("/v1/payment_methods", json!({"type": "card", "card": card})).await;
         method["id"].as_str().unwrap().to_owned()
     }
@@ -143,7 +144,9 @@ async fn a_race_of_charges_takes_money_once() {
     let charges = (0..5).map(|_| async {
         // Some may hear that another is at it; none hears anything else.
         let state = desk.stripe.charge(&desk.charge(1), &card(VISA)).await;
-        assert!(state.as_ref().is_ok_and(|state| *state == ChargeState::CAPTURED) || state.is_err());
+        assert!(
+            state.as_ref().is_ok_and(|state| *state == ChargeState::CAPTURED) || state.is_err()
+        );
     });
     futures::future::join_all(charges).await;
     assert_eq!(desk.take(1, VISA).await, ChargeState::CAPTURED);

@@ -157,7 +157,7 @@ fn is_own(player: Player, user: Option<PlayerId>) -> Result<(), ApiError> {
 
 fn takes_payments(app: &App) -> Result<(), ApiError> {
     let unavailable = |detail| Err(ApiError::new(Reason::PaymentsUnavailable, detail));
-    if !app.config.takes_payments() {
+    if !app.config.payments.is_on() {
         return unavailable("no payment provider is set up: nothing was charged");
     }
     match app.commands.provider.condition() {

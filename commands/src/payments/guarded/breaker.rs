@@ -26,7 +26,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     breaker: &'a Breaker,
-    is_trial: bool,
+    /// Whether it decides if the others may follow.
+    pub(super) is_trial: bool,
     ended: bool,
 }
 

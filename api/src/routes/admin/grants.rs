@@ -1,0 +1,133 @@
+//! Giving gold and vip points.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use commands::Caller;
+use commands::accounts::{Grant, Granted};
+use domain::id::PlayerId;
+use domain::money::Gold;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::answers::replayable;
+use super::super::docs::Problem;
+use crate::app::App;
+use crate::auth::Admin;
+use crate::body::Fields;
+use crate::body::values::{self, Wrong};
+use crate::error::{ApiError, Reason};
+use crate::request::{Asked, Segment};
+
+/// A wish to give: gold or vip points, one of the two.
+#[derive(Debug, ToSchema)]
+pub struct GrantWish {
+    /// Gold, of the free kind.
+    #[schema(value_type = Option<u64>)]
+    gold: Option<Gold>,
+    /// Vip points.
+    vip_points: Option<u64>,
+    /// Why: 2 to 120 characters. Kept beside the log, where it can be erased.
+    reason: String,
+    /// Instead of the header Idempotency-Key.
+    idempotency_key: Option<String>,
+}
+
+impl GrantWish {
+    fn parse(mut fields: Fields) -> Result<Self, ApiError> {
+        let gold = fields.nullable("gold", values::gold);
+        let vip_points = fields.nullable("vip_points", values::points);
+        let reason = fields.required("reason", values::line(2, 120));
+        let idempotency_key = fields.nullable("idempotency_key", values::secret(0, 10_000));
+        match (gold, vip_points) {
+            (None, None) if fields.are_good() => {
+                fields.wrong("gold", Wrong::new("missing", "give gold or vip_points"));
+            }
+            (Some(_), Some(_)) => {
+                let msg = "give gold or vip_points, not both at once";
+                fields.wrong("vip_points", Wrong::new("value_error", msg));
+            }
+            _ => {}
+        }
+        fields.finish(|| Some(Self { gold, vip_points, reason: reason?, idempotency_key }))
+    }
+
+    fn what(&self) -> Granted {
+        match (self.gold, self.vip_points) {
+            (Some(gold), _) => Granted::Gold(gold),
+            (None, points) => Granted::VipPoints(points.unwrap_or_default()),
+        }
+    }
+}
+
+/// The answer to a grant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GrantDone {
+    success: bool,
+    /// How much was given.
+    granted: u64,
+    new_gold_balance: u64,
+    receipt_code: String,
+    /// `executed`.
+    status: &'static str,
+    position: u64,
+    user_id: i64,
+    new_vip_points: u64,
+}
+
+/// Gives gold or vip points to somebody.
+#[utoipa::path(post, path = "/api/admin/users/{id}/grant", tag = "administration",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "the user's number"),
+        ("Idempotency-Key" = String, Header, description = "required, here or in the body")),
+    request_body = GrantWish,
+    responses(
+        (status = 200, description = "given", body = GrantDone),
+        (status = 400, description = "without an idempotency key", body = Problem),
+        (status = 403, description = "not allowed", body = Problem),
+        (status = 404, description = "no such user", body = Problem),
+        (status = 422, description = "fields that cannot be used, or a reused key", body = Problem),
+        (status = 429, description = "RATE_LIMIT: too many grants of gold; says until when", body = Problem)))]
+pub async fn grant(
+    State(app): State<App>,
+    admin: Admin,
+    Segment(id): Segment,
+    asked: Asked,
+    fields: Fields,
+) -> Result<Response, ApiError> {
+    let wish = GrantWish::parse(fields)?;
+    let asked = asked.with_key(wish.idempotency_key.as_deref())?.keyed()?;
+    let no_such_user = |_| ApiError::new(Reason::NotFound, "there is no user with this number");
+    let player: PlayerId = id.parse().map_err(no_such_user)?;
+    let what = wish.what();
+    let grant = Grant { player, what, reason: wish.reason };
+    let caller = asked.caller(admin.actor());
+    if let Granted::Gold(_) = what {
+        keep_pace(&app, admin, &caller)?;
+    }
+    let done = app.commands.grant(&caller, grant).await?;
+    app.positions.acknowledge(admin.0.player, done.position);
+    let answer = GrantDone {
+        success: true,
+        granted: done.body.granted,
+        new_gold_balance: done.body.wallet.gold(),
+        receipt_code: done.body.receipt_code.to_string(),
+        status: "executed",
+        position: done.position,
+        user_id: player.0,
+        new_vip_points: done.body.wallet.vip_points,
+    };
+    Ok(replayable(Json(answer).into_response(), done.replayed))
+}
+
+/// Nobody gives gold to very many people in a short time; a repeat under the same key is one grant.
+fn keep_pace(app: &App, admin: Admin, caller: &Caller) -> Result<(), ApiError> {
+    let (Some(rate), Some(key)) = (app.config.shop.grants, &caller.key) else { return Ok(()) };
+    let now = app.commands.clock.now();
+    app.grant_pace.count(admin.0.player, key, rate, now).map_err(|until| {
+        let detail = format!("at most {} grants in {} s", rate.most, rate.within.num_seconds());
+        let error = ApiError::new(Reason::RateLimit, detail);
+        let error = error.by_limit("grants", Some(until), Some("CLUB_LIMIT_GRANTS"));
+        error.retry_after((until - now).to_std().unwrap_or_default())
+    })
+}
