@@ -176,7 +176,7 @@ impl Club {
         let seconds = match self.dice.random_range(0..10) {
             0..6 => self.dice.random_range(1..15),
             6..9 => self.dice.random_range(15..200),
-            _ => self.dice.random_range(200..90_000),
+            _ => self.dice.random_range(200..40_000),
         };
         self.outside.time.jump(TimeDelta::seconds(seconds));
     }
