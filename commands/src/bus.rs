@@ -150,7 +150,7 @@ impl Bus {
     ) -> Result<Committed, Failure<R>> {
         let deadline = Instant::now() + self.shared.limits.patience;
         loop {
-            if Instant::now() > deadline {
+            if Instant::now() >= deadline {
                 self.let_go(&mut progress);
                 return Err(Failure::Unavailable);
             }

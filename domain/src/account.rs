@@ -95,7 +95,8 @@ impl Account {
     /// How many of a ware the player has had in the present period of its limit.
     #[must_use]
     pub fn uses_of(&self, ware: Ware, limit: UseLimit, at: DateTime<Utc>) -> u32 {
-        self.uses.get(&ware).copied().unwrap_or_default().in_period(limit.per, at)
+        let had = self.uses.get(&ware).copied().unwrap_or_default().in_period(limit.per, at);
+        u32::try_from(had).unwrap_or(u32::MAX)
     }
 
     /// What of a purchase was given back, by the provider or the bank.
@@ -580,10 +581,10 @@ impl Account {
         card: Option<CardPrint>,
         offer: &Offer,
     ) {
-        let count = u8::from(offer.quantity).into();
+        let count: u32 = u8::from(offer.quantity).into();
         let counted = offer.user_limit.map(|limit| (offer.ware, limit.per, count));
         if let Some((ware, per, count)) = counted {
-            self.uses.entry(ware).or_default().add(per, at, count);
+            self.uses.entry(ware).or_default().add(per, at, count.into());
         }
         let promo = offer.promo.filter(|promo| promo.user_limit.is_some()).map(|promo| promo.code);
         if let Some(code) = promo {
@@ -600,7 +601,7 @@ impl Account {
     fn not_paid(&mut self, receipt_code: ReceiptCode) {
         let Some(open) = self.open_purchases.remove(&receipt_code) else { return };
         if let Some((ware, per, count)) = open.counted {
-            self.uses.entry(ware).or_default().take(per, open.at, count);
+            self.uses.entry(ware).or_default().take(per, open.at, count.into());
         }
         if let Some(uses) = open.promo.and_then(|code| self.promo_uses.get_mut(&code)) {
             *uses = uses.saturating_sub(1);

@@ -45,7 +45,8 @@ pub struct Entry {
     pub closed_at: Option<u64>,
     /// What becomes of it by itself, and when.
     next: Option<(DateTime<Utc>, ChargeState)>,
-    gives_back: bool,
+    /// Whether it gives anything back that it is asked for.
+    pub gives_back: bool,
     keeps_its_word: bool,
 }
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::context::Caller;
 use commands::log::Log;
 use commands::log::memory::{Faults, MemoryDatabase, MemoryLog};
@@ -26,8 +26,6 @@ use crate::players::{Ask, Told, What, ask, find};
 use crate::time::Time;
 use crate::wares;
 
-pub const PLAYERS: i64 = 3;
-
 /// See the module.
 pub struct Club {
     pub outside: Outside,
@@ -44,6 +42,9 @@ pub struct Club {
     /// What can be asked again under its key.
     keyed: Vec<Ask>,
     asked: u32,
+    players: i64,
+    /// The longest pause between two steps, in milliseconds.
+    longest_pause: u64,
 }
 
 /// What players and staff have seen in the log.
@@ -70,11 +71,11 @@ impl Known {
     }
 }
 
-/// Before the end of a day, of a week, of a month, and at noon.
-const STARTS: [&str; 4] = [
-    "2026-11-25T23:59:30Z",
-    "2026-11-29T23:58:00Z",
-    "2026-11-30T23:59:00Z",
+/// The end of a day, of a week, of a month, and noon: it opens shortly before.
+const OPENS_BEFORE: [&str; 4] = [
+    "2026-11-26T00:00:00Z",
+    "2026-11-30T00:00:00Z",
+    "2026-12-01T00:00:00Z",
     "2026-11-18T12:00:00Z",
 ];
 
@@ -83,7 +84,8 @@ impl Club {
     pub async fn open(seed: u64, planted: Option<Planted>) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
         let database = MemoryDatabase::default();
-        let start = STARTS.choose(&mut dice).unwrap().parse().unwrap();
+        let end: DateTime<Utc> = OPENS_BEFORE.choose(&mut dice).unwrap().parse().unwrap();
+        let start = end - TimeDelta::milliseconds(dice.random_range(0..10_000));
         let time = Arc::new(Time::from(start));
         let bank = Bank::new(time.clone(), database.clone(), seed ^ 0xba_4c);
         let genesis = Place { position: 0, hash: MemoryDatabase::genesis() };
@@ -100,7 +102,6 @@ impl Club {
         let mut club = Self {
             outside,
             told: Vec::new(),
-            dice,
             planted,
             faults,
             nodes: Vec::new(),
@@ -109,6 +110,9 @@ impl Club {
             known: Known::default(),
             keyed: Vec::new(),
             asked: 0,
+            players: dice.random_range(1..4),
+            longest_pause: *[20, 1_500].choose(&mut dice).unwrap(),
+            dice,
         };
         club.open_doors().await;
         club
@@ -121,7 +125,7 @@ impl Club {
         }
         let commands = self.nodes[0].commands.clone();
         let caller = Caller::system("test");
-        for player in (1..=PLAYERS).map(PlayerId) {
+        for player in (1..=self.players).map(PlayerId) {
             commands.open_account(&caller, player).await.unwrap();
         }
         wares::define(&commands, &mut self.dice).await;
@@ -142,7 +146,7 @@ impl Club {
                 self.outside.bank.come_up();
             }
             if self.dice.random_bool(0.6) {
-                let pause = self.dice.random_range(0..1_500);
+                let pause = self.dice.random_range(0..self.longest_pause);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
             let tail = self.reader.read_tail(self.known.position, 1_000).await.unwrap();
@@ -172,7 +176,7 @@ impl Club {
         let seconds = match self.dice.random_range(0..10) {
             0..6 => self.dice.random_range(1..15),
             6..9 => self.dice.random_range(15..200),
-            _ => self.dice.random_range(200..90_000),
+            _ => self.dice.random_range(200..40_000),
         };
         self.outside.time.jump(TimeDelta::seconds(seconds));
     }
@@ -195,7 +199,7 @@ impl Club {
     }
 
     fn player(&mut self) -> PlayerId {
-        PlayerId(self.dice.random_range(1..=PLAYERS))
+        PlayerId(self.dice.random_range(1..=self.players))
     }
 
     /// Asks now or soon, somewhere; maybe under a key, then maybe more than once.
@@ -242,7 +246,7 @@ impl Club {
         let player = self.player();
         let what = match self.dice.random_range(0..20) {
             0..15 => What::Buy(wares::some_purchase(player, &mut self.dice)),
-            15..18 => What::Spend(Gold::new(self.dice.random_range(1..900)).unwrap()),
+            15..18 => What::Spend(Gold::new(self.dice.random_range(1..2_000)).unwrap()),
             18 => What::Grant(Gold::new(self.dice.random_range(1..900)).unwrap()),
             _ => {
                 let cents = self.dice.random_range(0..4_000);
