@@ -45,8 +45,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         guarded(request, next).await
     };
 
-    let is_production = app.config.environment.is_production();
-    render_problem(&mut response, &id, &path, is_production);
+    render_problem(&mut response, &id, &path, &app);
     if let Some(origin) = origin {
         cors::allow(&app.config.http.allowed_origins, &origin, &method, response.headers_mut());
     }
@@ -74,7 +73,7 @@ async fn guarded(request: Request, next: Next) -> Response {
 }
 
 /// Gives a problem its body, and logs its cause: here and nowhere else.
-fn render_problem(response: &mut Response, id: &RequestId, path: &str, is_production: bool) {
+fn render_problem(response: &mut Response, id: &RequestId, path: &str, app: &App) {
     let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else { return };
     if let Some(cause) = &problem.cause {
         let (code, cause) = (problem.reason.told().1, format!("{cause:#}"));
@@ -85,12 +84,12 @@ fn render_problem(response: &mut Response, id: &RequestId, path: &str, is_produc
     if problem.status() == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if let Some(seconds) = problem.retry_after_seconds() {
+    if let Some(seconds) = problem.retry_after_seconds(app.commands.clock.now()) {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     // A problem always has a JSON form.
     let body = problem.body(&id.0, path);
-    let body = if is_production { body.for_production() } else { body };
+    let body = if app.config.environment.is_production() { body.for_production() } else { body };
     let body = serde_json::to_string(&body).unwrap_or_default();
     headers.insert(header::CONTENT_LENGTH, body.len().into());
     *response.body_mut() = Body::from(body);

@@ -230,6 +230,8 @@ pub struct Problem {
     members: Vec<(&'static str, Value)>,
     /// The setting that lifts what refused, told outside production.
     setting: Option<&'static str>,
+    /// When what refused ends.
+    ends_at: Option<DateTime<Utc>>,
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     pub cause: Option<anyhow::Error>,
@@ -245,6 +247,7 @@ impl ApiError {
             fields: vec![],
             members: vec![],
             setting: None,
+            ends_at: None,
             retry_after,
             cause: None,
         }))
@@ -284,6 +287,7 @@ impl ApiError {
         setting: Option<&'static str>,
     ) -> Self {
         self.0.setting = setting;
+        self.0.ends_at = ends_at;
         let error = self.with("limit", limit);
         match ends_at {
             Some(end) => error.with("ends_at", rfc3339(end)),
@@ -334,8 +338,10 @@ impl Problem {
 
     /// Whole seconds until asking again makes sense, rounded up.
     #[must_use]
-    pub fn retry_after_seconds(&self) -> Option<u64> {
-        self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+    pub fn retry_after_seconds(&self, now: DateTime<Utc>) -> Option<u64> {
+        let until_end = self.ends_at.and_then(|end| (end - now).to_std().ok());
+        let wait = self.retry_after.or(until_end)?;
+        Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 }
 
@@ -445,9 +451,9 @@ mod tests {
         let error = ApiError::new(Reason::Overloaded, "busy");
         let seconds = |wait| {
             let error = ApiError::new(Reason::Overloaded, "busy").retry_after(wait);
-            error.0.retry_after_seconds()
+            error.0.retry_after_seconds(DateTime::UNIX_EPOCH)
         };
-        assert_eq!(error.0.retry_after_seconds(), Some(1));
+        assert_eq!(error.0.retry_after_seconds(DateTime::UNIX_EPOCH), Some(1));
         assert_eq!(seconds(Duration::from_millis(1)), Some(1));
         assert_eq!(seconds(Duration::from_millis(2_001)), Some(3));
     }

@@ -7,6 +7,7 @@
 mod command;
 mod controls;
 mod event;
+mod items;
 mod pace;
 mod refunds;
 
@@ -24,7 +25,8 @@ use crate::aggregate::Aggregate;
 use crate::id::{CardPrint, ItemId, PlayerId, PromoCode, ReceiptCode};
 use crate::limit::{Period, UseLimit, Uses};
 use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
-use crate::offer::{BenefitOffer, Offer, Rank, Ware};
+use crate::offer::{Offer, Rank, Ware};
+use items::Item;
 use pace::Pace;
 use refunds::{PendingRefund, Refunds};
 
@@ -50,20 +52,6 @@ struct OpenPurchase {
     total_cents: Cents,
     counted: Option<(Ware, Period, u32)>,
     promo: Option<PromoCode>,
-}
-
-/// Something that was bought and has not been used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Item {
-    bought_at: DateTime<Utc>,
-    price: GoldParts,
-    expires_at: Option<DateTime<Utc>>,
-}
-
-impl Item {
-    fn is_usable(&self, at: DateTime<Utc>) -> bool {
-        self.expires_at.is_none_or(|end| at < end)
-    }
 }
 
 type Decision = Result<Vec<AccountEvent>, AccountRefusal>;
@@ -299,31 +287,6 @@ impl Account {
         Ok(events)
     }
 
-    /// Unused items that were bought after a purchase and with bought gold are returned for what is
-    /// owed, the latest first.
-    fn take_items_back(
-        &self,
-        at: DateTime<Utc>,
-        sale: &Sale,
-        mut wallet: Wallet,
-    ) -> Vec<AccountEvent> {
-        let of_the_sale = |item: &Item| {
-            item.price.paid > 0 && item.bought_at >= sale.completed_at && item.is_usable(at)
-        };
-        let mut items: Vec<_> = self.items.iter().filter(|(_, item)| of_the_sale(item)).collect();
-        items.sort_by_key(|(id, item)| std::cmp::Reverse((item.bought_at, **id)));
-        let mut events = Vec::new();
-        for (item_id, item) in items {
-            if wallet.debt == 0 {
-                break;
-            }
-            let Some(movement) = wallet.credit(item.price) else { break };
-            wallet = movement.balance;
-            events.push(AccountEvent::ItemRefunded { at, item_id: *item_id, movement });
-        }
-        events
-    }
-
     fn record_chargeback(&self, at: DateTime<Utc>, sale: &Sale) -> Decision {
         let refunds = self.refunds_of(sale.receipt_code);
         let amount_cents = refunds.left(sale);
@@ -347,60 +310,6 @@ impl Account {
             Some(number) => vec![AccountEvent::RefundFailed { at, receipt_code, number }],
             None => vec![],
         })
-    }
-
-    fn buy_benefit(
-        &self,
-        at: DateTime<Utc>,
-        receipt_code: ReceiptCode,
-        offer: &BenefitOffer,
-        rank: Rank,
-        order: SpendOrder,
-    ) -> Decision {
-        self.may_spend(at)?;
-        if rank < offer.min_rank {
-            return Err(AccountRefusal::RankRequired { needs: offer.min_rank });
-        }
-        let count = u8::from(offer.quantity).into();
-        self.may_have(Ware::Product(offer.product_id), offer.user_limit, count, at)?;
-        let movement = self.debit(at, offer.price, order)?;
-        let offer = offer.clone();
-        Ok(vec![AccountEvent::BenefitPurchased { at, receipt_code, offer, movement }])
-    }
-
-    fn item(&self, item_id: ItemId) -> Result<&Item, AccountRefusal> {
-        self.items.get(&item_id).ok_or(AccountRefusal::NoSuchItem)
-    }
-
-    fn use_item(&self, at: DateTime<Utc>, item_id: ItemId) -> Decision {
-        let item = self.item(item_id)?;
-        match item.expires_at {
-            Some(end) if at >= end => Err(AccountRefusal::ItemTooLate { at: end }),
-            _ => Ok(vec![AccountEvent::ItemUsed { at, item_id }]),
-        }
-    }
-
-    fn expire_item(&self, at: DateTime<Utc>, item_id: ItemId) -> Vec<AccountEvent> {
-        match self.items.get(&item_id) {
-            Some(item) if !item.is_usable(at) => vec![AccountEvent::ItemExpired { at, item_id }],
-            _ => vec![],
-        }
-    }
-
-    fn refund_items(&self, at: DateTime<Utc>, receipt_code: ReceiptCode) -> Decision {
-        let mut account = self.clone();
-        let ids: Vec<ItemId> =
-            self.items.keys().filter(|id| id.receipt_code == receipt_code).copied().collect();
-        let mut events = Vec::new();
-        for item_id in ids {
-            let item = self.item(item_id)?;
-            if item.is_usable(at) {
-                let movement = account.credit(item.price)?;
-                account.wallet = movement.balance;
-                events.push(AccountEvent::ItemRefunded { at, item_id, movement });
-            }
-        }
-        if events.is_empty() { Err(AccountRefusal::NothingToRefund) } else { Ok(events) }
     }
 }
 
@@ -607,33 +516,6 @@ impl Account {
             *uses = uses.saturating_sub(1);
         }
         self.controls.unspent(open.at, open.total_cents);
-    }
-
-    fn benefit_bought(
-        &mut self,
-        at: DateTime<Utc>,
-        receipt_code: ReceiptCode,
-        offer: &BenefitOffer,
-        paid: GoldParts,
-    ) {
-        let count = u8::from(offer.quantity);
-        if let Some(limit) = offer.user_limit {
-            let uses = self.uses.entry(Ware::Product(offer.product_id)).or_default();
-            uses.add(limit.per, at, count.into());
-        }
-        let (whole, mut before) = (u64::from(count.max(1)), GoldParts::default());
-        for number in 1..=count {
-            // Each item has paid a whole number of coins of each kind; together, all of them.
-            let share = |coins: u64| {
-                coins / whole * u64::from(number) + coins % whole * u64::from(number) / whole
-            };
-            let after = GoldParts { paid: share(paid.paid), free: share(paid.free) };
-            let price =
-                GoldParts { paid: after.paid - before.paid, free: after.free - before.free };
-            before = after;
-            let item = Item { bought_at: at, price, expires_at: offer.expires_at };
-            self.items.insert(ItemId { receipt_code, number }, item);
-        }
     }
 }
 

@@ -104,6 +104,11 @@ impl App {
         Self::start_on(demo_database().await, &[]).await
     }
 
+    /// The same, where players and admins may be as fast as they like.
+    pub async fn without_limits() -> Self {
+        Self::start_on(demo_database().await, &[("CLUB_LIMITS", "off")]).await
+    }
+
     /// Another node, or the same again, on a database; with settings.
     pub async fn start_on(database: Database, settings: &[(&str, &str)]) -> Self {
         let url = database.url();

@@ -50,7 +50,7 @@ async fn ask(client: &reqwest::Client, method: Method, url: String) -> Answer {
 fn lasting(answer: &Answer) -> (u16, Value) {
     let mut body = answer.body.clone();
     if let Value::Object(members) = &mut body {
-        for name in ["request_id", "instance", "followers", "position"] {
+        for name in ["request_id", "instance", "followers", "position", "now", "ahead_seconds"] {
             members.remove(name);
         }
     }

@@ -5,6 +5,7 @@ use super::*;
 use crate::id::{ChargeId, ProductId};
 use crate::limit::Rate;
 use crate::money::{Direction, Quantity};
+use crate::offer::BenefitOffer;
 use crate::product::{Product, ProductEvent};
 use crate::testing::{at, given, small_pack};
 

@@ -12,7 +12,7 @@ const CLIENTS: usize = 12;
 /// Answers between one crash and the next, at least.
 const ANSWERS: usize = 12;
 /// Short, so that what a crash leaves is taken up soon.
-const SETTINGS: [(&str, &str); 1] = [("CLUB_CHECKOUT_GRACE_MS", "300")];
+const SETTINGS: [(&str, &str); 2] = [("CLUB_LIMITS", "off"), ("CLUB_CHECKOUT_GRACE_MS", "300")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_twenty_times_under_load_it_loses_nothing_and_leaves_nothing_open() {

@@ -79,8 +79,8 @@ async fn ask_the_paused(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_stopped_in_mid_batch_holds_nobody_up_and_comes_back_without_a_wrong_word() {
     let database = demo_database().await;
-    let a = App::start_on(database.clone(), &[]).await;
-    let b = App::start_on(database.clone(), &[]).await;
+    let a = App::start_on(database.clone(), &[("CLUB_LIMITS", "off")]).await;
+    let b = App::start_on(database.clone(), &[("CLUB_LIMITS", "off")]).await;
     let load = Load::sign_in(&a).await;
     let player = a.sign_in("/api/auth/login", (APART.0, "1234")).await;
     let mut superuser = database.superuser().await;
@@ -118,8 +118,8 @@ async fn a_node_stopped_in_mid_batch_holds_nobody_up_and_comes_back_without_a_wr
 async fn a_stopped_node_does_not_keep_the_read_models_to_itself() {
     let database = demo_database().await;
     // The first one works for the followers, the second stands by.
-    let a = App::start_on(database.clone(), &[]).await;
-    let b = App::start_on(database, &[]).await;
+    let a = App::start_on(database.clone(), &[("CLUB_LIMITS", "off")]).await;
+    let b = App::start_on(database, &[("CLUB_LIMITS", "off")]).await;
     let (player, admin) = (b.player().await, b.admin().await);
     a.signal("STOP").await;
     let path = format!("/api/admin/users/{PLAYER_ID}/grant");

@@ -16,7 +16,7 @@ use crate::database::{Database, url};
 const CLIENTS: usize = 12;
 const CUTS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(20);
-const SETTINGS: [(&str, &str); 1] = [("CLUB_CHECKOUT_GRACE_MS", "500")];
+const SETTINGS: [(&str, &str); 2] = [("CLUB_LIMITS", "off"), ("CLUB_CHECKOUT_GRACE_MS", "500")];
 
 /// Ends every server process of the database.
 async fn cut(database: &Database) -> u64 {

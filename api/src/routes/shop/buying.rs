@@ -110,7 +110,7 @@ pub async fn buy_limited(
     let wish = BuyLimitedWish::parse(fields)?;
     let (quantity, code) = (wish.quantity, wish.package_id);
     let bought = buy_package(&app, player, asked, wish).await;
-    bought.map_err(|error| told(error, player, quantity).with("code", code.to_string()))
+    bought.map_err(|error| told(error, player, quantity).with("package_id", code.to_string()))
 }
 
 async fn buy_package(

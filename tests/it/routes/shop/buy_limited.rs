@@ -85,7 +85,7 @@ async fn what_is_gone_is_gone_until_a_void_gives_it_back() {
     let sold_out = buy(&app, &tokens[2], wish("tok_approve")).await;
     sold_out.is_problem(409, "OUT_OF_STOCK");
     assert_eq!(
-        (&sold_out.body["remaining_stock"], &sold_out.body["code"]),
+        (&sold_out.body["remaining_stock"], &sold_out.body["package_id"]),
         (&json!(0), &json!("TWO_LEFT"))
     );
     let declined = buy(&app, &tokens[2], wish("tok_decline")).await;

@@ -128,7 +128,7 @@ async fn what_is_not_text_in_an_address_is_told_so_too() {
 
 #[tokio::test]
 async fn neighbours_of_the_hostile_are_served() {
-    let app = App::start().await;
+    let app = App::without_limits().await;
     let token = app.player().await;
     let before = app.database.events().await;
     let long = "k".repeat(10_000);
