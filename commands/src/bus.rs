@@ -150,7 +150,7 @@ impl Bus {
     ) -> Result<Committed, Failure<R>> {
         let deadline = Instant::now() + self.shared.limits.patience;
         loop {
-            if Instant::now() > deadline {
+            if Instant::now() >= deadline {
                 self.let_go(&mut progress);
                 return Err(Failure::Unavailable);
             }
@@ -204,6 +204,11 @@ impl Bus {
                 node.keys.release(key);
             }
             return Entered::Full;
+        }
+        if progress.holds.is_some_and(|key| node.keys.is_known(key)) {
+            // While this one was reading, its first time came in from another node.
+            progress.holds = None;
+            return Entered::Replay;
         }
         if let (Some(keyed), None) = (&request.keyed, progress.holds) {
             let hash = KeyHash::of(keyed.key.as_str(), &keyed.caller);

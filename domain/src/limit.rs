@@ -59,30 +59,56 @@ pub struct UseLimit {
     pub per: Period,
 }
 
-/// How often something was done in its present period.
+/// How often something was done in each of the two latest periods: what is decided at the turn of
+/// one is not always decided in the order of its time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uses {
+    /// Of which kind of period, once something was done.
+    per: Option<Period>,
+    /// The latest one.
     period: i64,
-    count: u32,
+    count: u64,
+    /// In the period before it.
+    before: u64,
 }
 
 impl Uses {
     /// The count in the period that this moment is in.
     #[must_use]
-    pub fn in_period(self, per: Period, at: DateTime<Utc>) -> u32 {
-        if self.period == per.number(at) { self.count } else { 0 }
+    pub fn in_period(mut self, per: Period, at: DateTime<Utc>) -> u64 {
+        self.count_at(per, at).copied().unwrap_or_default()
     }
 
     /// Done so many times more.
-    pub fn add(&mut self, per: Period, at: DateTime<Utc>, count: u32) {
-        self.count = self.in_period(per, at).saturating_add(count);
-        self.period = per.number(at);
+    pub fn add(&mut self, per: Period, at: DateTime<Utc>, count: u64) {
+        let number = per.number(at);
+        if self.per != Some(per) {
+            *self = Self { per: Some(per), period: number, count: 0, before: 0 };
+        }
+        if number > self.period {
+            self.before = if number == self.period + 1 { self.count } else { 0 };
+            (self.period, self.count) = (number, 0);
+        }
+        if let Some(done) = self.count_at(per, at) {
+            *done = done.saturating_add(count);
+        }
     }
 
     /// Something done at that moment has been undone.
-    pub fn take(&mut self, per: Period, at: DateTime<Utc>, count: u32) {
-        if self.period == per.number(at) {
-            self.count = self.count.saturating_sub(count);
+    pub fn take(&mut self, per: Period, at: DateTime<Utc>, count: u64) {
+        if let Some(done) = self.count_at(per, at) {
+            *done = done.saturating_sub(count);
+        }
+    }
+
+    fn count_at(&mut self, per: Period, at: DateTime<Utc>) -> Option<&mut u64> {
+        if self.per != Some(per) {
+            return None;
+        }
+        match self.period - per.number(at) {
+            0 => Some(&mut self.count),
+            1 => Some(&mut self.before),
+            _ => None,
         }
     }
 }
@@ -152,6 +178,21 @@ mod tests {
         // What is undone late counts for the period it was done in.
         uses.take(Period::Week, sunday, 2);
         assert_eq!(uses.in_period(Period::Week, monday), 1);
+    }
+
+    #[test]
+    fn what_is_decided_late_counts_in_its_own_period_and_disturbs_no_other() {
+        let (monday, sunday) = (moment("2026-11-30T00:00:00Z"), moment("2026-11-29T23:59:59Z"));
+        let counts = |uses: Uses| [sunday, monday].map(|at| uses.in_period(Period::Week, at));
+        let mut uses = Uses::default();
+        uses.add(Period::Week, monday, 2);
+        uses.add(Period::Week, sunday, 1);
+        assert_eq!(counts(uses), [1, 2]);
+        uses.take(Period::Week, sunday, 1);
+        assert_eq!(counts(uses), [0, 2]);
+        // Terms that count by another period begin at zero.
+        uses.add(Period::Day, monday, 1);
+        assert_eq!((counts(uses), uses.in_period(Period::Day, monday)), ([0, 0], 1));
     }
 
     #[test]

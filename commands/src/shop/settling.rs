@@ -178,7 +178,7 @@ impl Commands {
                 let sale = sale(purchase, at, gold);
                 self.finish_refund(caller, purchase, &sale).await?;
                 if refunded > Cents(0) {
-                    self.record_refund(caller, purchase, &sale, refunded).await?;
+                    self.record_refund(caller, purchase, &sale, None, refunded).await?;
                 }
                 if charged_back {
                     let at = self.clock.now();
@@ -203,7 +203,8 @@ impl Commands {
         taken: Cents,
     ) -> Result<(), Failure<ShopRefusal>> {
         if taken > Cents(0) {
-            let id = format!("{}-late", purchase.receipt_code);
+            // If the provider has given back some of it by itself meanwhile, this is another refund.
+            let id = format!("{}-late-{}", purchase.receipt_code, taken.0);
             let refund = Refund { id, amount: taken };
             let given = self.provider.refund(&purchase.charge(), &refund).await;
             if given.map_err(|error| self.silent(&error))? == RefundState::Refused {

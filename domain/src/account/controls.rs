@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{AccountRefusal, SpendLock};
 use super::event::AccountEvent;
-use crate::limit::Period;
+use crate::limit::{Period, Uses};
 use crate::money::Cents;
 
 /// How long a higher limit waits before it counts.
@@ -22,9 +22,8 @@ pub struct Controls {
     next: Option<(Limit, DateTime<Utc>)>,
     cooling_off: Option<DateTime<Utc>>,
     excluded: Option<Exclusion>,
-    /// The month last bought in, and what it cost.
-    month: i64,
-    spent: Cents,
+    /// What months have cost, in cents.
+    spent: Uses,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ impl Controls {
     /// What the month of this moment has cost so far, purchases under way included.
     #[must_use]
     pub fn spent_in_month(&self, at: DateTime<Utc>) -> Cents {
-        if self.month == Period::Month.number(at) { self.spent } else { Cents(0) }
+        Cents(self.spent.in_period(Period::Month, at))
     }
 
     /// The pause in force, if one is.
@@ -122,15 +121,12 @@ impl Controls {
     }
 
     pub(super) fn spent(&mut self, at: DateTime<Utc>, cents: Cents) {
-        self.spent = self.spent_in_month(at).plus(cents);
-        self.month = Period::Month.number(at);
+        self.spent.add(Period::Month, at, cents.0);
     }
 
     /// A purchase of that moment was not paid after all.
     pub(super) fn unspent(&mut self, at: DateTime<Utc>, cents: Cents) {
-        if self.month == Period::Month.number(at) {
-            self.spent = self.spent.minus(cents);
-        }
+        self.spent.take(Period::Month, at, cents.0);
     }
 
     pub(super) fn limit_is_set(
