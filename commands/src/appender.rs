@@ -216,8 +216,10 @@ impl Appender {
     /// The slow way, see the module.
     async fn write_locked(&mut self, failed: &mut VecDeque<Sent>) -> Result<(), Obstacle> {
         let head = self.shared.node().head;
-        let (mut log, tail) = self.shared.log.lock(head.position, PAGE).await?;
+        // What is read is as new as the moment at which it was asked for: this process may be stopped
+        // before it gets to see it.
         let asked_at = Instant::now();
+        let (mut log, tail) = self.shared.log.lock(head.position, PAGE).await?;
         let changed = self.read_up(log.as_mut(), tail, failed).await?;
         let is_calm = changed.is_empty();
         self.contended =
