@@ -3,8 +3,8 @@
 use axum::extract::ws::Utf8Bytes;
 use domain::account::{AccountEvent, FailureReason, VoidReason};
 use domain::id::{ChargeId, PlayerId, ReceiptCode};
-use domain::offer::Ware;
 use domain::money::{Quantity, Wallet};
+use domain::offer::Ware;
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
 use serde_json::Value;
@@ -298,7 +298,11 @@ mod tests {
         let told = told(&AccountEvent::PurchaseCompleted {
             at: at(0),
             receipt_code: ReceiptCode::from_bits(1),
-            movement: Movement { gold: GoldParts { paid: 100, free: 0 }, balance },
+            movement: Movement {
+                gold: GoldParts { paid: 100, free: 0 },
+                debt: GoldParts::default(),
+                balance,
+            },
         });
         assert_eq!(told[0]["type"], "purchase_update");
         assert_eq!(told[0]["cursor"], place(6).cursor().to_string());
