@@ -15,6 +15,7 @@ use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
+use commands::shop::ShopPolicy;
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
@@ -50,8 +51,7 @@ impl Node {
         // As the service's own role: what its followers make must belong to it. By the options, which
         // their own connections have, too; a hook of the pool would not see these.
         let options = PgConnectOptions::from_str(database_url)?.options([("role", SERVICE_ROLE)]);
-        let pool =
-            PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
@@ -62,6 +62,7 @@ impl Node {
             clock,
             provider: Arc::new(sandbox),
             fingerprints: FingerprintKey::new(b"benchmark"),
+            policy: ShopPolicy::default(),
         };
         let followers = Followers::start(&commands, &pool).await?;
         Ok(Self { commands, followers })

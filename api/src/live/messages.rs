@@ -1,10 +1,10 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
 use axum::extract::ws::Utf8Bytes;
-use domain::account::{AccountEvent, FailureReason, VoidReason};
-use domain::id::{ChargeId, PlayerId, ReceiptCode};
-use domain::money::{Quantity, Wallet};
-use domain::offer::Ware;
+use domain::account::AccountEvent;
+use domain::id::{ChargeId, ItemId, PlayerId, ReceiptCode};
+use domain::money::{Cents, Movement, Quantity, Wallet};
+use domain::offer::{BenefitOffer, Offer, Ware};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
 use serde_json::Value;
@@ -97,7 +97,7 @@ struct Event<'a> {
 #[serde(untagged)]
 enum Data {
     Balance(WalletData),
-    Purchase(PurchaseData),
+    Purchase(Box<PurchaseData>),
 }
 
 /// A whole balance: clients replace what they show, they never add.
@@ -124,70 +124,187 @@ impl WalletData {
     }
 }
 
-/// Where a purchase stands.
-#[derive(Serialize)]
+/// What an event says about a purchase: what is not there, it does not say.
+#[derive(Default, Serialize)]
 struct PurchaseData {
-    receipt_code: ReceiptCode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_code: Option<ReceiptCode>,
+    /// `gold` or `item`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     charge_id: Option<ChargeId>,
+    /// The product's number, or the package's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     product_id: Option<Ware>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<Quantity>,
-    status: &'static str,
+    /// Where it stands: `pending`, `completed`, `failed`, `voided`, `refunded` or `charged_back`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason_code: Option<Reason>,
+    status: Option<&'static str>,
+    /// Why it failed or was voided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<&'static str>,
+    /// What is charged, all in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_cents: Option<Cents>,
+    /// Gold that was credited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gold_granted: Option<u64>,
+    /// Gold that was paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gold_spent: Option<u64>,
+    /// How much of a refund is to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_pending_cents: Option<Cents>,
+    /// What the provider has given back, all in all. Only where that is the whole amount, all of the
+    /// purchase is refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded_cents: Option<Cents>,
+    /// What the bank took back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charged_back_cents: Option<Cents>,
+    /// What was taken after the purchase had ended otherwise, and was given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_capture_cents: Option<Cents>,
+    /// Gold that went the other way again, this time; what became a debt included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gold_reversed: Option<u64>,
+    /// Items that it brought, or one that has changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<ItemData>,
 }
 
+/// What has become of an item.
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Reason {
-    Failure(FailureReason),
-    Void(VoidReason),
+struct ItemData {
+    item_id: ItemId,
+    /// `purchased`, `used`, `expired` or `refunded`.
+    status: &'static str,
 }
+
+/// Paid with real money.
+const GOLD: Option<&str> = Some("gold");
+/// Paid with gold.
+const ITEM: Option<&str> = Some("item");
 
 impl PurchaseData {
     /// What an event says about a purchase, if it is about one.
+    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what screens are told")]
     fn of(event: &AccountEvent) -> Option<Self> {
-        let ended = |receipt_code, status, reason_code| Self {
-            receipt_code,
-            charge_id: None,
-            product_id: None,
-            quantity: None,
-            status,
-            reason_code,
-        };
-        Some(match event {
-            AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => Self {
-                charge_id: Some(*charge_id),
-                product_id: Some(offer.ware),
-                quantity: Some(offer.quantity),
-                ..ended(*receipt_code, "pending", None)
-            },
-            AccountEvent::PurchaseCompleted { receipt_code, .. } => {
-                ended(*receipt_code, "completed", None)
+        let (code, told) = match event {
+            AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => {
+                (receipt_code, Self::requested(*charge_id, offer))
+            }
+            AccountEvent::PurchaseCompleted { receipt_code, movement, .. } => {
+                let gold_granted = Some(moved(movement));
+                (receipt_code, Self { gold_granted, ..Self::stands("completed") })
             }
             AccountEvent::PurchaseFailed { receipt_code, reason, .. } => {
-                ended(*receipt_code, "failed", Some(Reason::Failure(*reason)))
+                let reason_code = Some(reason.name());
+                (receipt_code, Self { reason_code, ..Self::stands("failed") })
             }
             AccountEvent::PurchaseVoided { receipt_code, reason, .. } => {
-                ended(*receipt_code, "voided", Some(Reason::Void(*reason)))
+                let reason_code = Some(reason.name());
+                (receipt_code, Self { reason_code, ..Self::stands("voided") })
+            }
+            // It stays failed or voided, whichever of the two it was.
+            AccountEvent::LateCaptureRefunded { receipt_code, amount_cents, .. } => {
+                let late_capture_cents = Some(*amount_cents);
+                (receipt_code, Self { kind: GOLD, late_capture_cents, ..Self::default() })
+            }
+            AccountEvent::RefundRequested { receipt_code, amount_cents, .. } => {
+                let refund_pending_cents = Some(*amount_cents);
+                (receipt_code, Self { refund_pending_cents, ..Self::stands("completed") })
+            }
+            AccountEvent::RefundFailed { receipt_code, .. } => {
+                let refund_pending_cents = Some(Cents(0));
+                (receipt_code, Self { refund_pending_cents, ..Self::stands("completed") })
+            }
+            AccountEvent::PurchaseRefunded { receipt_code, refunded_cents, movement, .. } => {
+                let (refunded_cents, gold_reversed) =
+                    (Some(*refunded_cents), Some(moved(movement)));
+                (receipt_code, Self { refunded_cents, gold_reversed, ..Self::stands("refunded") })
+            }
+            AccountEvent::PurchaseChargedBack { receipt_code, amount_cents, movement, .. } => {
+                let (charged_back_cents, gold_reversed) =
+                    (Some(*amount_cents), Some(moved(movement)));
+                let told = Self::stands("charged_back");
+                (receipt_code, Self { charged_back_cents, gold_reversed, ..told })
+            }
+            AccountEvent::BenefitPurchased { receipt_code, offer, .. } => {
+                (receipt_code, Self::benefit(*receipt_code, offer))
+            }
+            AccountEvent::ItemUsed { item_id, .. } => {
+                (&item_id.receipt_code, Self::item(*item_id, "used"))
+            }
+            AccountEvent::ItemExpired { item_id, .. } => {
+                (&item_id.receipt_code, Self::item(*item_id, "expired"))
+            }
+            AccountEvent::ItemRefunded { item_id, movement, .. } => {
+                let gold_reversed = Some(moved(movement));
+                let told = Self { gold_reversed, ..Self::item(*item_id, "refunded") };
+                (&item_id.receipt_code, told)
             }
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. } => return None,
-            _ => return None,
-        })
+            | AccountEvent::GoldSpent { .. }
+            | AccountEvent::PurchasesBlocked { .. }
+            | AccountEvent::SpendLimitSet { .. }
+            | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::SelfExcluded { .. } => return None,
+        };
+        Some(Self { receipt_code: Some(*code), ..told })
     }
+
+    /// Of a purchase for real money.
+    fn stands(status: &'static str) -> Self {
+        Self { kind: GOLD, status: Some(status), ..Self::default() }
+    }
+
+    fn requested(charge_id: ChargeId, offer: &Offer) -> Self {
+        Self {
+            charge_id: Some(charge_id),
+            product_id: Some(offer.ware),
+            quantity: Some(offer.quantity),
+            amount_cents: Some(offer.total_cents),
+            ..Self::stands("pending")
+        }
+    }
+
+    fn benefit(receipt_code: ReceiptCode, offer: &BenefitOffer) -> Self {
+        let item = |number| {
+            let item_id = ItemId { receipt_code, number };
+            ItemData { item_id, status: "purchased" }
+        };
+        Self {
+            kind: ITEM,
+            product_id: Some(Ware::Product(offer.product_id)),
+            quantity: Some(offer.quantity),
+            gold_spent: Some(offer.price.amount()),
+            items: (1..=offer.quantity.into()).map(item).collect(),
+            ..Self::stands("completed")
+        }
+    }
+
+    fn item(item_id: ItemId, status: &'static str) -> Self {
+        Self { kind: ITEM, items: vec![ItemData { item_id, status }], ..Self::default() }
+    }
+}
+
+/// All that moved, of a debt too.
+fn moved(movement: &Movement) -> u64 {
+    movement.gold.plus(movement.debt).total()
 }
 
 /// The messages about an account's event. `before` is a place in front of the event: the cursor of
 /// every message but the last, or a client that resumes between two of them would miss the second.
 #[must_use]
 pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEvent) -> Vec<Frame> {
-    let purchase = PurchaseData::of(event).map(|data| ("purchase_update", Data::Purchase(data)));
+    let purchase = PurchaseData::of(event);
+    let purchase = purchase.map(|data| ("purchase_update", Data::Purchase(Box::new(data))));
     let balance = event.wallet_after().map(|wallet| {
         let kind = event.ledger_entry().map(|entry| entry.kind);
         let data = WalletData { kind, ..WalletData::of(player, &wallet) };
@@ -277,7 +394,10 @@ fn text(message: &impl Serialize) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
-    use domain::money::{GoldParts, Movement};
+    use domain::account::{FailureReason, VoidReason};
+    use domain::id::ProductId;
+    use domain::money::{Gold, GoldParts};
+    use domain::offer::Rank;
     use domain::stored::Hash;
     use domain::testing::at;
 
@@ -294,15 +414,11 @@ mod tests {
 
     #[test]
     fn of_two_messages_about_one_event_only_the_last_says_that_it_is_through() {
-        let balance = Wallet { paid: 100, free: 1_000, ..Wallet::default() };
+        let wallet = Wallet { free: 1_000, ..Wallet::default() };
         let told = told(&AccountEvent::PurchaseCompleted {
             at: at(0),
             receipt_code: ReceiptCode::from_bits(1),
-            movement: Movement {
-                gold: GoldParts { paid: 100, free: 0 },
-                debt: GoldParts::default(),
-                balance,
-            },
+            movement: wallet.credit(GoldParts { paid: 100, free: 0 }).unwrap(),
         });
         assert_eq!(told[0]["type"], "purchase_update");
         assert_eq!(told[0]["cursor"], place(6).cursor().to_string());
@@ -323,6 +439,68 @@ mod tests {
         assert_eq!(told[0]["data"]["status"], "failed");
         assert_eq!(told[0]["data"]["reason_code"], "PAYMENT_DECLINED");
         assert_eq!(told[0]["cursor"], place(7).cursor().to_string());
+    }
+
+    #[test]
+    fn what_is_given_back_is_told_with_the_debt_that_it_leaves() {
+        let wallet = Wallet { free: 30, ..Wallet::default() };
+        let told = told(&AccountEvent::PurchaseRefunded {
+            at: at(0),
+            receipt_code: ReceiptCode::from_bits(1),
+            amount_cents: Cents(100),
+            refunded_cents: Cents(299),
+            movement: wallet.take_back(Gold::new(100).unwrap()).unwrap(),
+        });
+        let data = &told[0]["data"];
+        assert_eq!((&data["status"], &data["refunded_cents"]), (&"refunded".into(), &299.into()));
+        assert_eq!((&data["kind"], &data["gold_reversed"]), (&"gold".into(), &100.into()));
+        assert_eq!(told[1]["data"]["debt"], 70);
+        assert_eq!(told[1]["data"]["kind"], "refund");
+    }
+
+    #[test]
+    fn a_benefit_is_told_with_its_items_and_each_of_them_later() {
+        let receipt_code = ReceiptCode::from_bits(1);
+        let wallet = Wallet { free: 1_000, ..Wallet::default() };
+        let bought = told(&AccountEvent::BenefitPurchased {
+            at: at(0),
+            receipt_code,
+            offer: BenefitOffer {
+                product_id: ProductId(2001),
+                product_version: 1,
+                sku: "anti_bankruptcy".into(),
+                quantity: Quantity::new(2).unwrap(),
+                price: Gold::new(400).unwrap(),
+                min_rank: Rank::Standard,
+                user_limit: None,
+                expires_at: None,
+            },
+            movement: wallet.debit(Gold::new(400).unwrap(), Default::default()).unwrap(),
+        });
+        let data = &bought[0]["data"];
+        assert_eq!((&data["status"], &data["gold_spent"]), (&"completed".into(), &400.into()));
+        assert_eq!(data["items"][1]["item_id"], "000000000001-2");
+        assert_eq!(
+            (&bought[1]["type"], &bought[1]["data"]["gold"]),
+            (&"balance_update".into(), &600.into())
+        );
+        let item_id = ItemId { receipt_code, number: 2 };
+        let used = told(&AccountEvent::ItemUsed { at: at(1), item_id });
+        assert_eq!(used.len(), 1);
+        assert_eq!(used[0]["data"]["receipt_code"], "000000000001");
+        assert_eq!(used[0]["data"]["items"][0]["status"], "used");
+        assert!(used[0]["data"].get("status").is_none());
+    }
+
+    #[test]
+    fn a_purchase_that_is_given_up_says_why() {
+        let told = told(&AccountEvent::PurchaseVoided {
+            at: at(0),
+            receipt_code: ReceiptCode::from_bits(1),
+            reason: VoidReason::TimedOut,
+        });
+        assert_eq!(told[0]["data"]["status"], "voided");
+        assert_eq!(told[0]["data"]["reason_code"], "TIMED_OUT");
     }
 
     #[test]

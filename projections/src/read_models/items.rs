@@ -35,8 +35,8 @@ const COLUMNS: &str = "(
     changed_at   timestamptz not null
 ) with (fillfactor = 80)";
 
-/// Items of one purchase are fewer.
-const ITEMS_OF_A_PURCHASE: i64 = 100;
+/// Items of one purchase, at most: as many as a quantity may be.
+const MOST_ITEMS: u8 = 99;
 
 /// What has become of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,10 +135,10 @@ pub async fn of_receipt(
     pool: &PgPool,
     receipt: ReceiptCode,
 ) -> Result<At<Vec<InventoryItem>>, ReadError> {
-    // Their ids begin with the receipt: the primary key finds them.
-    let rows = "select * from read.items where item_id = any(
-                  select $1 || '-' || number from generate_series(1, 99) number) order by ordinal";
-    read_at(pool, rows, |query| query.bind(receipt.to_string()), item).await
+    let rows = "select * from read.items where item_id = any($1) order by ordinal";
+    let number = |number| ItemId { receipt_code: receipt, number }.to_string();
+    let ids: Vec<String> = (1..=MOST_ITEMS).map(number).collect();
+    read_at(pool, rows, |query| query.bind(ids), item).await
 }
 
 /// Items that are there and whose time is over at this moment, those due longest first.
@@ -200,7 +200,7 @@ impl Bought {
     fn copy_out(&self, receipt_code: ReceiptCode, rows: &mut CopyRows) {
         for number in 1..=self.quantity {
             let end = self.ended.get(&number);
-            let ordinal = self.position.saturating_mul(ITEMS_OF_A_PURCHASE);
+            let ordinal = self.position.saturating_mul(i64::from(MOST_ITEMS) + 1);
             rows.row(11)
                 .int(end.map_or(self.position, |end| end.position))
                 .int(ordinal.saturating_add(number.into()))

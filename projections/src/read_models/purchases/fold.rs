@@ -1,11 +1,12 @@
 //! What events make of purchases. Several changes of one purchase fold into one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::account::AccountEvent;
 use domain::event::ClubEvent;
-use domain::id::{ChargeId, PlayerId, PromoCode, ReceiptCode};
+use domain::id::{ChargeId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode};
 use domain::money::{Cents, Currency, Movement};
 use domain::offer::{BenefitOffer, Offer, Ware};
 use futures::future::BoxFuture;
@@ -49,9 +50,13 @@ const COLUMNS: &str = "(
     changed_at           timestamptz not null
 ) with (fillfactor = 80)";
 
-/// Purchases that events have changed; those among them that began.
+/// Purchases that events have changed; those among them that began. A rebuild gathers all there are:
+/// what few have stands apart, and what many share is kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Purchases(HashMap<ReceiptCode, Course>);
+pub(crate) struct Purchases {
+    courses: HashMap<ReceiptCode, Course>,
+    names: Names,
+}
 
 #[derive(Debug)]
 struct Course {
@@ -67,17 +72,19 @@ struct Beginning {
     player: PlayerId,
     kind: Kind,
     charge_id: Option<ChargeId>,
-    payment_method: Option<String>,
-    ware: Ware,
+    payment_method: Option<Arc<str>>,
+    /// The product; otherwise it is a package.
+    product: Option<ProductId>,
+    package: Option<Box<PackageCode>>,
     product_version: u32,
-    sku: String,
+    sku: Arc<str>,
     quantity: u8,
     discount_percent: u8,
     amount_cents: i64,
     currency: Option<Currency>,
     gold: i64,
     gold_spent: i64,
-    promo: Option<(PromoCode, Cents)>,
+    promo: Option<Box<(PromoCode, Cents)>>,
 }
 
 /// What does.
@@ -86,13 +93,7 @@ struct Change {
     position: i64,
     at: DateTime<Utc>,
     end: Option<End>,
-    refund: Option<i64>,
-    /// What was given back since `refund` was set, or since before the change.
-    less_refund: i64,
-    refunded: Option<i64>,
-    charged_back: Option<i64>,
-    gold_reversed: i64,
-    late_capture: Option<i64>,
+    back: Option<Box<Back>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,38 +103,63 @@ struct End {
     at: DateTime<Utc>,
 }
 
-impl Change {
-    fn new(position: i64, at: DateTime<Utc>) -> Self {
-        Self {
-            position,
-            at,
-            end: None,
-            refund: None,
-            less_refund: 0,
-            refunded: None,
-            charged_back: None,
-            gold_reversed: 0,
-            late_capture: None,
-        }
-    }
+/// What was given back, or shall be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Back {
+    /// Asked for, if that is among the events gathered.
+    refund: Option<i64>,
+    /// Given back since then, or among the events gathered.
+    less_refund: i64,
+    refunded: Option<i64>,
+    charged_back: Option<i64>,
+    gold_reversed: i64,
+    late_capture: Option<i64>,
+}
 
+/// Texts that purchases share.
+#[derive(Debug, Default)]
+struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    fn keep(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = name.into();
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
+impl Change {
     fn ends(&mut self, status: Status, reason: Option<&'static str>) {
         self.end = Some(End { status, reason, at: self.at });
     }
 
-    fn reverses(&mut self, movement: &Movement) {
-        let gold = movement.gold.plus(movement.debt).total();
-        self.gold_reversed = self.gold_reversed.saturating_add(amount(gold));
+    fn asks_for_refund(&mut self, cents: i64) {
+        let back = self.gives_back();
+        (back.refund, back.less_refund) = (Some(cents), 0);
     }
 
-    fn asks_for_refund(&mut self, cents: i64) {
-        (self.refund, self.less_refund) = (Some(cents), 0);
+    fn gives_back(&mut self) -> &mut Back {
+        self.back.get_or_insert_default()
+    }
+
+    fn back(&self) -> Back {
+        self.back.as_deref().copied().unwrap_or_default()
     }
 
     /// The status that it leads to, unless everything was given back.
     fn status(&self) -> Option<Status> {
-        let charged_back = self.charged_back.map(|_| Status::ChargedBack);
+        let charged_back = self.back().charged_back.map(|_| Status::ChargedBack);
         charged_back.or_else(|| self.end.map(|end| end.status))
+    }
+}
+
+impl Back {
+    fn reverses(&mut self, movement: &Movement) {
+        let gold = movement.gold.plus(movement.debt).total();
+        self.gold_reversed = self.gold_reversed.saturating_add(amount(gold));
     }
 }
 
@@ -141,32 +167,37 @@ impl Beginning {
     fn with_money(
         (position, at, player): (i64, DateTime<Utc>, PlayerId),
         charge_id: ChargeId,
-        payment_method: Option<&String>,
-        offer: &Offer,
+        payment_method: Option<Arc<str>>,
+        (offer, sku): (&Offer, Arc<str>),
     ) -> Self {
+        let (product, package) = match offer.ware {
+            Ware::Product(id) => (Some(id), None),
+            Ware::Package(code) => (None, Some(Box::new(code))),
+        };
         Self {
             position,
             at,
             player,
             kind: Kind::Gold,
             charge_id: Some(charge_id),
-            payment_method: payment_method.cloned(),
-            ware: offer.ware,
+            payment_method,
+            product,
+            package,
             product_version: offer.product_version,
-            sku: offer.sku.clone(),
+            sku,
             quantity: offer.quantity.into(),
             discount_percent: offer.discount_percent.into(),
             amount_cents: amount(offer.total_cents.0),
             currency: Some(offer.currency),
             gold: amount(offer.gold.amount()),
             gold_spent: 0,
-            promo: offer.promo.map(|promo| (promo.code, promo.off_cents)),
+            promo: offer.promo.map(|promo| Box::new((promo.code, promo.off_cents))),
         }
     }
 
     fn with_gold(
         (position, at, player): (i64, DateTime<Utc>, PlayerId),
-        offer: &BenefitOffer,
+        (offer, sku): (&BenefitOffer, Arc<str>),
     ) -> Self {
         Self {
             position,
@@ -175,9 +206,10 @@ impl Beginning {
             kind: Kind::Item,
             charge_id: None,
             payment_method: None,
-            ware: Ware::Product(offer.product_id),
+            product: Some(offer.product_id),
+            package: None,
             product_version: offer.product_version,
-            sku: offer.sku.clone(),
+            sku,
             quantity: offer.quantity.into(),
             discount_percent: 0,
             amount_cents: 0,
@@ -188,10 +220,15 @@ impl Beginning {
         }
     }
 
+    fn ware(&self) -> String {
+        let product = self.product.map(|id| id.to_string());
+        product.or_else(|| self.package.as_ref().map(|code| code.to_string())).unwrap_or_default()
+    }
+
     fn status(&self, change: &Change) -> Status {
         let (back, of) = match self.kind {
-            Kind::Gold => (change.refunded.unwrap_or(0), self.amount_cents),
-            Kind::Item => (change.gold_reversed, self.gold_spent),
+            Kind::Gold => (change.back().refunded.unwrap_or(0), self.amount_cents),
+            Kind::Item => (change.back().gold_reversed, self.gold_spent),
         };
         match change.status().unwrap_or(Status::Requested) {
             Status::Completed if back > 0 && back >= of => Status::Refunded,
@@ -200,19 +237,16 @@ impl Beginning {
     }
 
     fn copy_out(&self, code: ReceiptCode, change: &Change, rows: &mut CopyRows) {
-        let product_id = match self.ware {
-            Ware::Product(id) => Some(id.0),
-            Ware::Package(_) => None,
-        };
-        let refund_pending = change.refund.unwrap_or(0).saturating_sub(change.less_refund);
+        let back = change.back();
+        let refund_pending = back.refund.unwrap_or(0).saturating_sub(back.less_refund);
         rows.row(29)
             .int(change.position)
             .int(self.position)
             .int(self.player.0)
             .text(&code.to_string())
             .optional_text(self.charge_id.map(|id| id.to_string()).as_deref())
-            .text(&self.ware.to_string())
-            .optional_int(product_id)
+            .text(&self.ware())
+            .optional_int(self.product.map(|id| id.0))
             .int(i64::from(self.product_version))
             .text(&self.sku)
             .text(self.kind.name())
@@ -223,15 +257,15 @@ impl Beginning {
             .optional_text(self.currency.map(String::from).as_deref())
             .int(self.gold)
             .int(self.gold_spent)
-            .optional_text(self.promo.as_ref().map(|(code, _)| code.as_str()))
-            .int(self.promo.map_or(0, |(_, off)| amount(off.0)))
+            .optional_text(self.promo.as_ref().map(|promo| promo.0.as_str()))
+            .int(self.promo.as_ref().map_or(0, |promo| amount(promo.1.0)))
             .text(self.status(change).name())
             .optional_text(change.end.and_then(|end| end.reason))
             .int(refund_pending.max(0))
-            .int(change.refunded.unwrap_or(0))
-            .int(change.charged_back.unwrap_or(0))
-            .int(change.gold_reversed)
-            .int(change.late_capture.unwrap_or(0))
+            .int(back.refunded.unwrap_or(0))
+            .int(back.charged_back.unwrap_or(0))
+            .int(back.gold_reversed)
+            .int(back.late_capture.unwrap_or(0))
             .time(self.at)
             .optional_time(change.end.map(|end| end.at))
             .time(change.at);
@@ -240,16 +274,20 @@ impl Beginning {
 
 impl Purchases {
     fn begins(&mut self, code: ReceiptCode, began: Beginning) -> &mut Change {
-        let change = Change::new(began.position, began.at);
+        let change = Change { position: began.position, at: began.at, end: None, back: None };
         let course = Course { began: Some(began), change };
-        &mut self.0.entry(code).insert_entry(course).into_mut().change
+        &mut self.courses.entry(code).insert_entry(course).into_mut().change
     }
 
     fn changes(&mut self, code: ReceiptCode, position: i64, at: DateTime<Utc>) -> &mut Change {
-        let new = || Course { began: None, change: Change::new(position, at) };
-        let change = &mut self.0.entry(code).or_insert_with(new).change;
+        let new = || Course { began: None, change: Change { position, at, end: None, back: None } };
+        let change = &mut self.courses.entry(code).or_insert_with(new).change;
         (change.position, change.at) = (position, at);
         change
+    }
+
+    fn gives_back(&mut self, code: ReceiptCode, position: i64, at: DateTime<Utc>) -> &mut Back {
+        self.changes(code, position, at).gives_back()
     }
 
     #[expect(clippy::too_many_lines, reason = "a table: what happened, and what it is here")]
@@ -263,7 +301,9 @@ impl Purchases {
                 offer,
                 ..
             } => {
-                let (when, method) = ((position, *at, player), payment_method.as_ref());
+                let when = (position, *at, player);
+                let method = payment_method.as_ref().map(|method| self.names.keep(method));
+                let offer = (offer, self.names.keep(&offer.sku));
                 let began = Beginning::with_money(when, *charge_id, method, offer);
                 self.begins(*receipt_code, began);
             }
@@ -279,8 +319,8 @@ impl Purchases {
                 change.ends(Status::Voided, Some(reason.name()));
             }
             AccountEvent::LateCaptureRefunded { at, receipt_code, amount_cents } => {
-                let change = self.changes(*receipt_code, position, *at);
-                change.late_capture = Some(amount(amount_cents.0));
+                let back = self.gives_back(*receipt_code, position, *at);
+                back.late_capture = Some(amount(amount_cents.0));
             }
             AccountEvent::RefundRequested { at, receipt_code, amount_cents, .. } => {
                 let change = self.changes(*receipt_code, position, *at);
@@ -296,22 +336,23 @@ impl Purchases {
                 refunded_cents,
                 movement,
             } => {
-                let change = self.changes(*receipt_code, position, *at);
-                change.refunded = Some(amount(refunded_cents.0));
-                change.less_refund = change.less_refund.saturating_add(amount(amount_cents.0));
-                change.reverses(movement);
+                let back = self.gives_back(*receipt_code, position, *at);
+                back.refunded = Some(amount(refunded_cents.0));
+                back.less_refund = back.less_refund.saturating_add(amount(amount_cents.0));
+                back.reverses(movement);
             }
             AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement } => {
-                let change = self.changes(*receipt_code, position, *at);
-                change.charged_back = Some(amount(amount_cents.0));
-                change.reverses(movement);
+                let back = self.gives_back(*receipt_code, position, *at);
+                back.charged_back = Some(amount(amount_cents.0));
+                back.reverses(movement);
             }
             AccountEvent::BenefitPurchased { at, receipt_code, offer, .. } => {
+                let offer = (offer, self.names.keep(&offer.sku));
                 let began = Beginning::with_gold((position, *at, player), offer);
                 self.begins(*receipt_code, began).ends(Status::Completed, None);
             }
             AccountEvent::ItemRefunded { at, item_id, movement } => {
-                self.changes(item_id.receipt_code, position, *at).reverses(movement);
+                self.gives_back(item_id.receipt_code, position, *at).reverses(movement);
             }
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
@@ -347,12 +388,12 @@ impl Changes {
         self.reasons.push(change.end.and_then(|end| end.reason));
         self.ended_at.push(change.end.map(|end| end.at));
         self.changed_at.push(change.at);
-        let numbers = [change.position, change.less_refund, change.gold_reversed];
+        let back = change.back();
+        let numbers = [change.position, back.less_refund, back.gold_reversed];
         for (column, number) in self.numbers.iter_mut().zip(numbers) {
             column.push(number);
         }
-        let optional_numbers =
-            [change.refund, change.refunded, change.charged_back, change.late_capture];
+        let optional_numbers = [back.refund, back.refunded, back.charged_back, back.late_capture];
         for (column, number) in self.optional_numbers.iter_mut().zip(optional_numbers) {
             column.push(number);
         }
@@ -442,19 +483,20 @@ impl ReadModel for Purchases {
         Box::pin(async move {
             let table = table(NAME, generation);
             let (mut new, mut changes) = (CopyRows::default(), Changes::default());
-            for (code, Course { began, change }) in self.0.drain() {
+            for (code, Course { began, change }) in self.courses.drain() {
                 match began {
                     Some(began) => began.copy_out(code, &change, &mut new),
                     None => changes.push(code, &change),
                 }
             }
+            self.names = Names::default();
             new.copy_into(connection, &table).await?;
             changes.bring(connection, &table).await
         })
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        for (code, Course { began, change }) in self.0.drain() {
+        for (code, Course { began, change }) in self.courses.drain() {
             // What changed without ever having begun is no row: `verify` says which.
             if let Some(began) = began {
                 began.copy_out(code, &change, rows);
