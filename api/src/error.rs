@@ -129,6 +129,7 @@ pub enum Reason {
 impl Reason {
     /// Status, code and title.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table: each reason, and how it is told")]
     pub const fn told(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::MalformedJson => (400, "MALFORMED_JSON", "The body is not JSON"),

@@ -14,6 +14,7 @@ mod node;
 mod openapi;
 mod payments;
 mod provider;
+mod reconcile;
 mod routes;
 mod socket;
 mod tidy;
