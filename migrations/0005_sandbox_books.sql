@@ -9,9 +9,6 @@ alter table sandbox.charges
     add column card           text,
     add column refunded_cents bigint  not null default 0,
     add column charged_back   boolean not null default false,
-    -- The order in which its list of charges is read.
-    add column number         bigint generated always as identity,
-    add constraint charges_number_key unique (number),
     add constraint charges_refunded_check check (refunded_cents between 0 and amount_cents);
 
 -- Each refund that it was asked for, by our name for it, so that a repeat gives nothing back twice.

@@ -11,6 +11,7 @@ mod live;
 mod payments;
 mod positions;
 mod reads;
+mod reconcile;
 mod request;
 mod routes;
 mod seed;
@@ -33,6 +34,8 @@ Examples:
   club serve                       listen on CLUB_LISTEN (default 127.0.0.1:8000)
   CLUB_LISTEN=127.0.0.1:0 club serve      … on any free port
   club openapi > api/openapi.json
+  club reconcile                   compare the payment provider's books with the log
+  club reconcile --repair          … and bring the log in line where it can be
 
 Everything is set from the environment: see .env.example.";
 
@@ -58,22 +61,29 @@ enum Role {
     Serve,
     /// Prints the description of the HTTP interface.
     Openapi,
+    /// Compares all records of the payment provider with the log, and reports every difference.
+    Reconcile(reconcile::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let failed = match arguments.role {
+        Role::Reconcile(_) => ExitCode::from(reconcile::COULD_NOT_SEE),
+        _ => ExitCode::FAILURE,
+    };
     match run(arguments.role) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("club: {error:#}");
-            ExitCode::FAILURE
+            failed
         }
     }
 }
 
-fn run(role: Role) -> anyhow::Result<()> {
+fn run(role: Role) -> anyhow::Result<ExitCode> {
     if let Role::Openapi = role {
-        return Ok(writeln!(std::io::stdout(), "{}", routes::document()?)?);
+        writeln!(std::io::stdout(), "{}", routes::document()?)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::read(&Variables::of_process())?;
     telemetry::start_logging(&config.log)?;
@@ -83,11 +93,12 @@ fn run(role: Role) -> anyhow::Result<()> {
             Role::Migrate => {
                 let run = database::migrate(&config.database).await?;
                 tracing::info!(run, "the tables are up to date");
-                Ok(())
             }
-            Role::Seed { players } => seed::run(&config, players).await,
-            Role::Serve => serve::run(config).await,
-            Role::Openapi => Ok(()),
+            Role::Seed { players } => seed::run(&config, players).await?,
+            Role::Serve => serve::run(config).await?,
+            Role::Openapi => {}
+            Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
         }
+        Ok(ExitCode::SUCCESS)
     })
 }

@@ -205,6 +205,11 @@ impl Bus {
             }
             return Entered::Full;
         }
+        if progress.holds.is_some_and(|key| node.keys.is_known(key)) {
+            // While this one was reading, its first time came in from another node.
+            progress.holds = None;
+            return Entered::Replay;
+        }
         if let (Some(keyed), None) = (&request.keyed, progress.holds) {
             let hash = KeyHash::of(keyed.key.as_str(), &keyed.caller);
             let standing = node.keys.enter(keyed, hash, self.shared.clock.now());

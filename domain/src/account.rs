@@ -108,8 +108,7 @@ impl Account {
     /// The refund of a purchase that the provider has not yet answered: its number and amount.
     #[must_use]
     pub fn refund_under_way(&self, receipt: ReceiptCode) -> Option<(u16, Cents)> {
-        let refunds = self.refunds_of(receipt);
-        refunds.pending.map(|pending| (pending.number, pending.target.minus(refunds.refunded)))
+        self.refunds_of(receipt).pending.map(|pending| (pending.number, pending.amount))
     }
 
     /// The rule against fraud that one more purchase would break, and until when it stops buying.
@@ -266,11 +265,23 @@ impl Account {
         }])
     }
 
-    fn record_refund(&self, at: DateTime<Utc>, sale: &Sale, refunded_cents: Cents) -> Decision {
+    fn record_refund(
+        &self,
+        at: DateTime<Utc>,
+        sale: &Sale,
+        number: Option<u16>,
+        refunded_cents: Cents,
+    ) -> Decision {
         let refunds = self.refunds_of(sale.receipt_code);
         let refunded_cents = refunded_cents.min(sale.total_cents);
-        if refunds.charged_back || refunded_cents <= refunds.refunded {
+        if refunds.pending.is_some_and(|pending| number != Some(pending.number))
+            || refunds.charged_back
+        {
             return Ok(vec![]);
+        }
+        if refunded_cents <= refunds.refunded {
+            // The provider says that it is done, and nothing has come of it.
+            return self.fail_refund(at, sale.receipt_code, number);
         }
         let gold = refunds.gold(sale, refunded_cents);
         let movement = self.wallet.take_back(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
@@ -315,7 +326,7 @@ impl Account {
     fn record_chargeback(&self, at: DateTime<Utc>, sale: &Sale) -> Decision {
         let refunds = self.refunds_of(sale.receipt_code);
         let amount_cents = refunds.left(sale);
-        if amount_cents == Cents(0) {
+        if amount_cents == Cents(0) || refunds.pending.is_some() {
             return Ok(vec![]);
         }
         let gold = refunds.gold(sale, sale.total_cents);
@@ -324,10 +335,15 @@ impl Account {
         Ok(vec![AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement }])
     }
 
-    fn fail_refund(&self, at: DateTime<Utc>, receipt_code: ReceiptCode, number: u16) -> Decision {
-        let pending = self.refunds_of(receipt_code).pending;
-        Ok(match pending.filter(|pending| pending.number == number) {
-            Some(_) => vec![AccountEvent::RefundFailed { at, receipt_code, number }],
+    fn fail_refund(
+        &self,
+        at: DateTime<Utc>,
+        receipt_code: ReceiptCode,
+        number: Option<u16>,
+    ) -> Decision {
+        let pending = self.refunds_of(receipt_code).pending.map(|pending| pending.number);
+        Ok(match pending.filter(|pending| Some(*pending) == number) {
+            Some(number) => vec![AccountEvent::RefundFailed { at, receipt_code, number }],
             None => vec![],
         })
     }
@@ -457,11 +473,11 @@ impl Aggregate for Account {
             Ask::RequestRefund { at, ref sale, amount_cents, take_back_items } => {
                 self.request_refund(at, sale, amount_cents, take_back_items)
             }
-            Ask::RecordRefund { at, ref sale, refunded_cents } => {
-                self.record_refund(at, sale, refunded_cents)
+            Ask::RecordRefund { at, ref sale, number, refunded_cents } => {
+                self.record_refund(at, sale, number, refunded_cents)
             }
             Ask::FailRefund { at, receipt_code, number } => {
-                self.fail_refund(at, receipt_code, number)
+                self.fail_refund(at, receipt_code, Some(number))
             }
             Ask::RecordChargeback { at, ref sale } => self.record_chargeback(at, sale),
             Ask::BlockPurchases { at, rule, until } => {
@@ -510,14 +526,15 @@ impl Aggregate for Account {
                 refunds.asked = *number;
                 refunds.pending = Some(PendingRefund {
                     number: *number,
-                    target: refunds.refunded.plus(*amount_cents),
+                    amount: *amount_cents,
                     take_back_items: *take_back_items,
                 });
             }
             AccountEvent::PurchaseRefunded { receipt_code, refunded_cents, .. } => {
                 let refunds = self.refunds.entry(*receipt_code).or_default();
                 refunds.refunded = *refunded_cents;
-                refunds.pending = refunds.pending.filter(|one| one.target > *refunded_cents);
+                // While one was under way, only its answer could be recorded.
+                refunds.pending = None;
             }
             AccountEvent::RefundFailed { receipt_code, .. } => {
                 self.refunds.entry(*receipt_code).or_default().pending = None;

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod follower;
 mod lease;
 pub mod position;
+pub mod purchases_in_log;
 pub mod read_models;
 pub mod rebuild;
 mod scan;

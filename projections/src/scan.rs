@@ -64,6 +64,18 @@ pub(crate) fn events_statement(after: i64, to: i64) -> String {
     )
 }
 
+/// The COPY of an aggregate's events of some types up to a position, in order.
+pub(crate) fn events_of_types_statement(aggregate_type: &str, types: &[&str], to: i64) -> String {
+    let types = types.join("', '");
+    format!(
+        "copy (select position, hash, recorded_at, sequence, aggregate_type, aggregate_id,
+                      event_type, event_version, payload, metadata
+                 from events where position <= {to} and aggregate_type = '{aggregate_type}'
+                  and event_type in ('{types}') order by position)
+           to stdout (format binary)"
+    )
+}
+
 /// The planner's hand: an ordered read of the log is a walk along its primary key, and neither a
 /// sort nor several processes make it faster than the one reader can take it.
 pub(crate) const SCAN_SESSION: &str = "set enable_seqscan = off; set enable_bitmapscan = off;

@@ -9,6 +9,7 @@ use commands::codes::Codes;
 use commands::context::FingerprintKey;
 use commands::log::postgres::PostgresLog;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
+use commands::shop::ShopPolicy;
 
 use crate::database::Database;
 
@@ -24,5 +25,6 @@ pub async fn start(database: &Database) -> Commands {
         clock,
         provider: Arc::new(sandbox.unwrap()),
         fingerprints: FingerprintKey::new(b"test"),
+        policy: ShopPolicy::default(),
     }
 }

@@ -222,7 +222,11 @@ mod tests {
         let event = AccountEvent::GoldSpent {
             at: at(0),
             reference: "test".to_owned(),
-            movement: Movement { gold: GoldParts { paid: 0, free: 1 }, balance },
+            movement: Movement {
+                gold: GoldParts { paid: 0, free: 1 },
+                debt: GoldParts::default(),
+                balance,
+            },
         };
         let event = StoredEvent {
             aggregate_type: Account::TYPE.into(),

@@ -111,7 +111,12 @@ impl Sandbox {
         let (outbox, outbox_woken) = mpsc::channel(1);
         let address = settings.address;
         tokio::spawn(keep_books(pool.clone(), clock.clone(), asks));
-        tokio::spawn(agenda::keep_agenda(pool.clone(), clock.clone(), agenda_woken));
+        tokio::spawn(agenda::keep_agenda(
+            pool.clone(),
+            clock.clone(),
+            outbox.clone(),
+            agenda_woken,
+        ));
         tokio::spawn(agenda::keep_outbox(
             pool.clone(),
             clock.clone(),

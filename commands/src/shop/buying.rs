@@ -109,13 +109,21 @@ impl Commands {
             let pending = purchase.pending(self.bus.head().position);
             return Ok(self.find_end(purchase).await?.unwrap_or(pending));
         }
-        match self.provider.charge(&purchase.charge(), card).await {
+        let ended = match self.provider.charge(&purchase.charge(), card).await {
             Ok(state) => self.settle_open(caller, purchase, state).await,
-            Err(error) => {
-                // Its fate is unknown: the checkout reaction settles it with the provider.
-                tracing::warn!(%error, receipt = %purchase.receipt_code, "a charge is unsettled");
-                Ok(purchase.pending(self.bus.head().position))
+            Err(error) => Err(self.silent(&error)),
+        };
+        match ended {
+            // It is under way, and nobody may be told that nothing was done: the checkout reaction
+            // settles it with the provider.
+            Err(
+                Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }
+                | Failure::Overloaded { .. },
+            ) => {
+                let pending = purchase.pending(self.bus.head().position);
+                Ok(self.find_end(purchase).await?.unwrap_or(pending))
             }
+            ended => ended,
         }
     }
 

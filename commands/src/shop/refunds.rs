@@ -55,8 +55,9 @@ pub enum RefundOutcome {
     Pending,
 }
 
-/// How a refund can end, by stored name.
-const REFUND_ENDS: &[&str] = &["purchase_refunded", "refund_failed", "purchase_charged_back"];
+/// How a refund can end, by stored name: while it is under way, nothing else is recorded of what was
+/// given back.
+const REFUND_ENDS: &[&str] = &["purchase_refunded", "refund_failed"];
 
 impl Commands {
     /// Gives money back for a completed purchase. Once asked for it goes on by itself.
@@ -100,9 +101,13 @@ impl Commands {
             _ => None,
         })?;
         let (sequence, amount_cents) = asked.body;
-        // If the provider is silent, the checkout reaction goes on.
+        // It is asked for: if it cannot be finished now, the checkout reaction goes on.
         match self.finish_refund(&caller.without_key(), purchase, &sale).await {
-            Ok(()) | Err(Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }) => {}
+            Ok(())
+            | Err(
+                Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }
+                | Failure::Overloaded { .. },
+            ) => {}
             Err(failure) => return Err(failure),
         }
         let ended = self.refund_end(purchase, sequence).await?;
@@ -139,7 +144,7 @@ impl Commands {
         let given = self.provider.refund(&purchase.charge(), &refund).await;
         match given.map_err(|error| self.silent(&error))? {
             RefundState::Done { refunded } => {
-                self.record_refund(caller, purchase, sale, refunded).await
+                self.record_refund(caller, purchase, sale, Some(number), refunded).await
             }
             RefundState::Refused => {
                 let at = self.clock.now();
@@ -154,10 +159,11 @@ impl Commands {
         caller: &Caller,
         purchase: &UnderWay,
         sale: &Sale,
+        number: Option<u16>,
         refunded_cents: Cents,
     ) -> Result<(), Failure<ShopRefusal>> {
-        let at = self.clock.now();
-        let command = AccountCommand::RecordRefund { at, sale: *sale, refunded_cents };
+        let (at, sale) = (self.clock.now(), *sale);
+        let command = AccountCommand::RecordRefund { at, sale, number, refunded_cents };
         self.tell_account(caller, purchase, command).await
     }
 
@@ -204,10 +210,7 @@ fn refund_outcome(event: &AccountEvent) -> Option<RefundOutcome> {
                 wallet: movement.balance,
             })
         }
-        // The bank was faster: there is nothing left that the provider could give back.
-        AccountEvent::RefundFailed { .. } | AccountEvent::PurchaseChargedBack { .. } => {
-            Some(RefundOutcome::Refused)
-        }
+        AccountEvent::RefundFailed { .. } => Some(RefundOutcome::Refused),
         _ => None,
     }
 }

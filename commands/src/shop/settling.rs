@@ -178,7 +178,7 @@ impl Commands {
                 let sale = sale(purchase, at, gold);
                 self.finish_refund(caller, purchase, &sale).await?;
                 if refunded > Cents(0) {
-                    self.record_refund(caller, purchase, &sale, refunded).await?;
+                    self.record_refund(caller, purchase, &sale, None, refunded).await?;
                 }
                 if charged_back {
                     let at = self.clock.now();

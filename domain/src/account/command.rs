@@ -113,12 +113,16 @@ pub enum AccountCommand {
         /// Whether unused items that were bought with its gold shall be taken back.
         take_back_items: bool,
     },
-    /// The provider says that it has given back so much all in all. Asking again does nothing.
+    /// The provider says that it has given back so much all in all. Asking again does nothing; nor
+    /// does it while a refund is under way that this does not answer: nobody can tell whether that
+    /// one is in the sum.
     RecordRefund {
         /// When.
         at: DateTime<Utc>,
         /// Of which purchase.
         sale: Sale,
+        /// Which refund that was asked for the provider has answered with this, if it has.
+        number: Option<u16>,
         /// All that it has given back.
         refunded_cents: Cents,
     },
@@ -131,7 +135,8 @@ pub enum AccountCommand {
         /// Which refund.
         number: u16,
     },
-    /// The bank took the money back. Asking again does nothing.
+    /// The bank took the money back. Asking again does nothing; nor does it while a refund is under
+    /// way, which the provider answers first.
     RecordChargeback {
         /// When.
         at: DateTime<Utc>,

@@ -24,8 +24,8 @@ pub(super) struct Refunds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PendingRefund {
     pub(super) number: u16,
-    /// All that will have been given back when it is done.
-    pub(super) target: Cents,
+    /// How much it gives back, whatever else was given back meanwhile.
+    pub(super) amount: Cents,
     pub(super) take_back_items: bool,
 }
 

@@ -227,8 +227,16 @@ fn spend(amount: u64) -> AccountCommand {
     AccountCommand::Spend { at: at(3), reference: "t".into(), gold: gold(amount), order }
 }
 
+/// The provider's own word.
 fn record(cents: u64) -> AccountCommand {
-    AccountCommand::RecordRefund { at: at(5), sale: sale(1), refunded_cents: Cents(cents) }
+    let (number, refunded_cents) = (None, Cents(cents));
+    AccountCommand::RecordRefund { at: at(5), sale: sale(1), number, refunded_cents }
+}
+
+/// The provider's answer to a refund.
+fn answer(number: u16, cents: u64) -> AccountCommand {
+    let (number, refunded_cents) = (Some(number), Cents(cents));
+    AccountCommand::RecordRefund { at: at(5), sale: sale(1), number, refunded_cents }
 }
 
 fn balance(history: &[AccountEvent]) -> Wallet {
@@ -246,7 +254,8 @@ fn a_refund_takes_the_bought_gold_back_once_however_often_the_provider_says_so()
     };
     decide(&mut history, &request);
     given::<Account>(&history).when(&request).then_refused(&AccountRefusal::RefundUnderWay);
-    assert_eq!(decide(&mut history, &record(299)).len(), 1);
+    assert_eq!(decide(&mut history, &answer(1, 299)).len(), 1);
+    assert_eq!(decide(&mut history, &answer(1, 299)), []);
     assert_eq!(decide(&mut history, &record(299)), []);
     assert_eq!(balance(&history), wallet(0, 1_000));
     given::<Account>(&history).when(&request).then_refused(&AccountRefusal::NothingToRefund);
@@ -317,6 +326,43 @@ fn a_refund_that_the_provider_refuses_can_be_asked_for_again() {
     assert_eq!(balance(&history), wallet(100, 1_000));
     let again = decide(&mut history, &request(false));
     assert!(matches!(again[..], [AccountEvent::RefundRequested { number: 2, .. }]));
+}
+
+#[test]
+fn what_the_provider_gives_back_by_itself_is_no_answer_to_a_refund_under_way() {
+    let mut history = bought();
+    let request = AccountCommand::RequestRefund {
+        at: at(4),
+        sale: sale(1),
+        amount_cents: Some(Cents(100)),
+        take_back_items: false,
+    };
+    decide(&mut history, &request);
+    let back = AccountCommand::RecordChargeback { at: at(6), sale: sale(1) };
+    for other in [record(150), answer(7, 150), back.clone()] {
+        given::<Account>(&history).when(&other).then(&[]);
+    }
+    // It is asked for the same amount under the same number, whatever has happened meanwhile.
+    let under_way = given::<Account>(&history).state().refund_under_way(code(1));
+    assert_eq!(under_way, Some((1, Cents(100))));
+    assert_eq!(decide(&mut history, &answer(1, 250)).len(), 1);
+    assert_eq!(given::<Account>(&history).state().refunded(&sale(1)), Cents(250));
+    assert_eq!(decide(&mut history, &back).len(), 1);
+}
+
+#[test]
+fn a_refund_that_changes_nothing_has_failed() {
+    let mut history = bought();
+    decide(&mut history, &record(100));
+    let request = AccountCommand::RequestRefund {
+        at: at(4),
+        sale: sale(1),
+        amount_cents: Some(Cents(100)),
+        take_back_items: false,
+    };
+    decide(&mut history, &request);
+    let failed = AccountEvent::RefundFailed { at: at(5), receipt_code: code(1), number: 1 };
+    given::<Account>(&history).when(&answer(1, 100)).then(&[failed]);
 }
 
 #[test]
@@ -398,7 +444,7 @@ fn unused_items_bought_with_the_gold_of_a_purchase_are_taken_back_for_what_is_ow
         take_back_items: true,
     };
     decide(&mut history, &request);
-    let events = decide(&mut history, &record(299));
+    let events = decide(&mut history, &answer(1, 299));
     assert!(matches!(
         events[..],
         [AccountEvent::PurchaseRefunded { .. }, AccountEvent::ItemRefunded { .. }]

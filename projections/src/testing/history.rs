@@ -319,12 +319,13 @@ impl History {
             (Some((number, _)), 1) => {
                 AccountCommand::FailRefund { at, receipt_code: sale.receipt_code, number }
             }
-            (Some((_, amount)), _) => {
-                AccountCommand::RecordRefund { at, sale, refunded_cents: refunded.plus(amount) }
+            (Some((number, amount)), _) => {
+                let (number, refunded_cents) = (Some(number), refunded.plus(amount));
+                AccountCommand::RecordRefund { at, sale, number, refunded_cents }
             }
             (None, 1) => {
                 let refunded_cents = refunded.plus(Cents(1));
-                AccountCommand::RecordRefund { at, sale, refunded_cents }
+                AccountCommand::RecordRefund { at, sale, number: None, refunded_cents }
             }
             (None, _) => AccountCommand::RequestRefund {
                 at,

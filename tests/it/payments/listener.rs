@@ -53,7 +53,7 @@ impl Listener {
 
     /// The next message.
     pub async fn next(&mut self) -> Received {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.received.recv());
+        let next = tokio::time::timeout(Duration::from_secs(4), self.received.recv());
         next.await.expect("no message came").unwrap()
     }
 

@@ -114,10 +114,10 @@ pub(super) fn ends_after(
     starts_at: Option<DateTime<Utc>>,
     ends_at: Option<DateTime<Utc>>,
 ) {
-    if let (Some(start), Some(end)) = (starts_at, ends_at) {
-        if end <= start {
-            fields.wrong("ends_at", Wrong::new("value_error", "expected a time after starts_at"));
-        }
+    if let (Some(start), Some(end)) = (starts_at, ends_at)
+        && end <= start
+    {
+        fields.wrong("ends_at", Wrong::new("value_error", "expected a time after starts_at"));
     }
 }
 

@@ -55,7 +55,7 @@ pub struct PromoWish {
 }
 
 impl PromoWish {
-    fn parse(mut fields: Fields) -> Result<(Self, PromoOff), ApiError> {
+    fn parse(mut fields: Fields) -> Result<Self, ApiError> {
         let code = fields.required("code", values::promo_code);
         let package_id = fields.nullable("package_id", values::package_code);
         let percent = fields.nullable("percent", values::percent);
@@ -66,9 +66,9 @@ impl PromoWish {
         let ends_at = fields.nullable("ends_at", values::moment);
         let idempotency_key = fields.nullable("idempotency_key", values::secret(0, 10_000));
         ends_after(&mut fields, starts_at, ends_at);
-        let off = off(&mut fields, percent, cents_off);
+        one_of_both(&mut fields, percent, cents_off);
         fields.finish(|| {
-            let wish = Self {
+            Some(Self {
                 code: code?,
                 package_id,
                 percent,
@@ -78,15 +78,17 @@ impl PromoWish {
                 starts_at,
                 ends_at,
                 idempotency_key,
-            };
-            Some((wish, off?))
+            })
         })
     }
 
-    fn into_terms(self, off: PromoOff) -> PromoTerms {
+    fn terms(&self) -> PromoTerms {
         PromoTerms {
             package: self.package_id,
-            off,
+            off: match (self.percent, self.cents_off) {
+                (Some(percent), _) => PromoOff::Percent(percent),
+                (None, cents) => PromoOff::Cents(cents.unwrap_or_default()),
+            },
             max_uses: self.max_uses,
             user_limit: self.per_user_limit,
             starts_at: self.starts_at,
@@ -96,25 +98,19 @@ impl PromoWish {
 }
 
 /// A share or an amount, one of the two.
-fn off(fields: &mut Fields, percent: Option<Percent>, cents: Option<Cents>) -> Option<PromoOff> {
+fn one_of_both(fields: &mut Fields, percent: Option<Percent>, cents: Option<Cents>) {
     match (percent, cents) {
         (Some(percent), None) if u8::from(percent) == 0 => {
             fields.wrong("percent", Wrong::new("greater_than_equal", "expected 1 or more"));
-            None
         }
-        (Some(percent), None) => Some(PromoOff::Percent(percent)),
-        (None, Some(cents)) => Some(PromoOff::Cents(cents)),
-        (None, None) => {
-            if fields.are_good() {
-                fields.wrong("percent", Wrong::new("missing", "give percent or cents_off"));
-            }
-            None
+        (None, None) if fields.are_good() => {
+            fields.wrong("percent", Wrong::new("missing", "give percent or cents_off"));
         }
         (Some(_), Some(_)) => {
             let msg = "give percent or cents_off, not both at once";
             fields.wrong("cents_off", Wrong::new("value_error", msg));
-            None
         }
+        _ => {}
     }
 }
 
@@ -225,13 +221,12 @@ pub async fn add(
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let (wish, off) = PromoWish::parse(fields)?;
+    let wish = PromoWish::parse(fields)?;
     let caller = asked.with_key(wish.idempotency_key.as_deref())?.caller(admin.actor());
     if let Some(package) = wish.package_id {
         app.commands.package(package).await?.ok_or_else(not_found)?;
     }
-    let code = wish.code;
-    let terms = wish.into_terms(off);
+    let (code, terms) = (wish.code, wish.terms());
     let promo = PromoView::new(code, &terms);
     let defined = app.commands.define_promo(&caller, code, terms).await?;
     let position = defined.place.position;

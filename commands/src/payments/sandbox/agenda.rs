@@ -1,6 +1,7 @@
 //! What the sandbox does by itself: its agenda and its outbox, looked at a few times a second while
 //! something waits there, and now and then otherwise, for what another node has left behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -19,14 +20,15 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Deeds in one transaction.
 const BATCH: i64 = 100;
 
-/// Does what is due until the provider is gone.
+/// Does what is due until the provider is gone. Whoever keeps the outbox is told of new messages.
 pub(super) async fn keep_agenda(
     pool: PgPool,
-    clock: std::sync::Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    outbox: mpsc::Sender<()>,
     mut woken: mpsc::Receiver<()>,
 ) {
     loop {
-        let waiting = do_due(&pool, clock.now()).await;
+        let waiting = do_due(&pool, &outbox, clock.now()).await;
         if !pause(&mut woken, waiting).await {
             return;
         }
@@ -36,7 +38,7 @@ pub(super) async fn keep_agenda(
 /// Sends what is due until the provider is gone.
 pub(super) async fn keep_outbox(
     pool: PgPool,
-    clock: std::sync::Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     courier: Courier,
     address: watch::Receiver<Option<String>>,
     mut woken: mpsc::Receiver<()>,
@@ -68,7 +70,11 @@ async fn pause(woken: &mut mpsc::Receiver<()>, waiting: sqlx::Result<bool>) -> b
 }
 
 /// Does what is due. Returns whether anything waits.
-async fn do_due(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
+async fn do_due(
+    pool: &PgPool,
+    outbox: &mpsc::Sender<()>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let first: Option<DateTime<Utc>> =
         sqlx::query_scalar("select min(due_at) from sandbox.agenda").fetch_one(pool).await?;
     let Some(first) = first else { return Ok(false) };
@@ -93,5 +99,7 @@ async fn do_due(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
         }
     }
     transaction.commit().await?;
+    // If there is no room, it has been woken already.
+    let _ = outbox.try_send(());
     Ok(true)
 }

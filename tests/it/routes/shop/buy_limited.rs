@@ -48,12 +48,21 @@ async fn the_demos_packages_are_sold_as_the_price_list_says() {
     let app = club(&[]).await;
     let token = app.player().await;
     let starter = listed(&app, &token, "WEEKEND_STARTER").await;
-    let told = ["package_id", "price_cents", "gold", "per_user_limit", "remaining_stock", "user_remaining", "is_active"];
+    let told = [
+        "package_id",
+        "price_cents",
+        "gold",
+        "per_user_limit",
+        "remaining_stock",
+        "user_remaining",
+        "is_active",
+    ];
     let expected = json!(["WEEKEND_STARTER", 499, 600, 1, 1000, 1, true]);
     assert_eq!(json!(told.map(|name| &starter[name])), expected);
     let bought = buy(&app, &token, json!({"package_id": "WEEKEND_STARTER"})).await;
     assert_eq!(bought.status, 200, "{}", bought.text);
-    let told = ["code", "product_id", "total_price_cents", "gold_granted", "new_gold_balance", "status"];
+    let told =
+        ["code", "product_id", "total_price_cents", "gold_granted", "new_gold_balance", "status"];
     let expected = json!(["WEEKEND_STARTER", "WEEKEND_STARTER", 499, 600, 1600, "completed"]);
     assert_eq!(json!(told.map(|name| &bought.body[name])), expected);
     let starter = listed(&app, &token, "WEEKEND_STARTER").await;
@@ -75,7 +84,10 @@ async fn what_is_gone_is_gone_until_a_void_gives_it_back() {
     assert_eq!(buy(&app, &tokens[1], wish("tok_approve")).await.status, 200);
     let sold_out = buy(&app, &tokens[2], wish("tok_approve")).await;
     sold_out.is_problem(409, "OUT_OF_STOCK");
-    assert_eq!((&sold_out.body["remaining_stock"], &sold_out.body["code"]), (&json!(0), &json!("TWO_LEFT")));
+    assert_eq!(
+        (&sold_out.body["remaining_stock"], &sold_out.body["code"]),
+        (&json!(0), &json!("TWO_LEFT"))
+    );
     let declined = buy(&app, &tokens[2], wish("tok_decline")).await;
     declined.is_problem(409, "OUT_OF_STOCK");
 
@@ -121,12 +133,15 @@ async fn promotions_take_off_and_run_out() {
     offer(&app, "SALE", json!({"price_cents": 1_999})).await;
     promote(&app, json!({"code": "TEN", "percent": 10, "max_uses": 2, "per_user_limit": 1})).await;
     promote(&app, json!({"code": "DOLLAR", "cents_off": 100, "package_id": "SALE"})).await;
-    let wish = |promo: &str, card: &str| {
-        json!({"package_id": "SALE", "quantity": 2, "promo_code": promo, "card_token": card})
-    };
+    let wish = |promo: &str, card: &str| json!({"package_id": "SALE", "quantity": 2, "promo_code": promo, "card_token": card});
     // 39.98 less 10 %: 35.982, floored.
     let bought = buy(&app, &tokens[0], wish("ten", "tok_approve")).await;
-    assert_eq!((&bought.body["total_price_cents"], &bought.body["promo_off_cents"]), (&json!(3_598), &json!(400)), "{}", bought.text);
+    assert_eq!(
+        (&bought.body["total_price_cents"], &bought.body["promo_off_cents"]),
+        (&json!(3_598), &json!(400)),
+        "{}",
+        bought.text
+    );
     let again = buy(&app, &tokens[0], wish("TEN", "tok_approve")).await;
     again.is_problem(409, "USER_LIMIT");
     // What is declined is not used up.
