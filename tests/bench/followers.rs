@@ -33,7 +33,7 @@ impl Followers {
         let mut engine = Engine::new(feed.clone(), ending);
         let read_models = engine.read_models(Pace::default());
         let place = feed.head().await?;
-        engine.sink(Purchases(Checkout::new(commands.clone(), PATIENCE, place)));
+        engine.sink(Purchases(Checkout::new(commands.clone(), place)));
         engine.sink(Screens);
         let well = read_models.wait_until_well(PATIENCE).await;
         ensure!(well, "the read models do not follow: {}", read_models.state());

@@ -41,8 +41,8 @@ struct Refunds {
     refunded: Cents,
     /// The number of the last one asked for.
     asked: u16,
-    /// The one under way, and what will have been given back when it is done.
-    pending: Option<(u16, Cents)>,
+    /// The one under way.
+    pending: Option<u16>,
     charged_back: Option<u64>,
     late_capture: Option<u64>,
 }
@@ -195,9 +195,9 @@ impl Purchases {
     ) -> Result<(), String> {
         let (purchase, refunds) = self.completed(player, code)?;
         let before = *refunds;
-        (refunds.asked, refunds.pending) = (number, Some((number, before.refunded.plus(amount))));
+        (refunds.asked, refunds.pending) = (number, Some(number));
         let left = purchase.total_cents.minus(before.refunded);
-        if let Some((other, _)) = before.pending {
+        if let Some(other) = before.pending {
             return Err(format!(
                 "refund {number} of {code} is asked for while {other} is under way"
             ));
@@ -219,7 +219,7 @@ impl Purchases {
     ) -> Result<(), String> {
         let (_, refunds) = self.completed(player, code)?;
         match refunds.pending.take() {
-            Some((pending, _)) if pending == number => Ok(()),
+            Some(pending) if pending == number => Ok(()),
             _ => Err(format!("refund {number} of {code} fails, but it is not under way")),
         }
     }
@@ -234,7 +234,8 @@ impl Purchases {
         let (purchase, refunds) = self.completed(player, code)?;
         let before = *refunds;
         refunds.refunded = refunded;
-        refunds.pending = before.pending.filter(|(_, target)| *target > refunded);
+        // While one is under way, only its answer is recorded.
+        refunds.pending = None;
         if let Some(position) = before.charged_back {
             return Err(format!("{code} was charged back at position {position}: nothing is left"));
         }

@@ -106,10 +106,8 @@ struct End {
 /// What was given back, or shall be.
 #[derive(Debug, Clone, Copy, Default)]
 struct Back {
-    /// Asked for, if that is among the events gathered.
+    /// Asked for and not answered: 0, once it is.
     refund: Option<i64>,
-    /// Given back since then, or among the events gathered.
-    less_refund: i64,
     refunded: Option<i64>,
     charged_back: Option<i64>,
     gold_reversed: i64,
@@ -134,11 +132,6 @@ impl Names {
 impl Change {
     fn ends(&mut self, status: Status, reason: Option<&'static str>) {
         self.end = Some(End { status, reason, at: self.at });
-    }
-
-    fn asks_for_refund(&mut self, cents: i64) {
-        let back = self.gives_back();
-        (back.refund, back.less_refund) = (Some(cents), 0);
     }
 
     fn gives_back(&mut self) -> &mut Back {
@@ -238,7 +231,6 @@ impl Beginning {
 
     fn copy_out(&self, code: ReceiptCode, change: &Change, rows: &mut CopyRows) {
         let back = change.back();
-        let refund_pending = back.refund.unwrap_or(0).saturating_sub(back.less_refund);
         rows.row(29)
             .int(change.position)
             .int(self.position)
@@ -261,7 +253,7 @@ impl Beginning {
             .int(self.promo.as_ref().map_or(0, |promo| amount(promo.1.0)))
             .text(self.status(change).name())
             .optional_text(change.end.and_then(|end| end.reason))
-            .int(refund_pending.max(0))
+            .int(back.refund.unwrap_or(0))
             .int(back.refunded.unwrap_or(0))
             .int(back.charged_back.unwrap_or(0))
             .int(back.gold_reversed)
@@ -323,22 +315,19 @@ impl Purchases {
                 back.late_capture = Some(amount(amount_cents.0));
             }
             AccountEvent::RefundRequested { at, receipt_code, amount_cents, .. } => {
-                let change = self.changes(*receipt_code, position, *at);
-                change.asks_for_refund(amount(amount_cents.0));
+                let back = self.gives_back(*receipt_code, position, *at);
+                back.refund = Some(amount(amount_cents.0));
             }
             AccountEvent::RefundFailed { at, receipt_code, .. } => {
-                self.changes(*receipt_code, position, *at).asks_for_refund(0);
+                self.gives_back(*receipt_code, position, *at).refund = Some(0);
             }
             AccountEvent::PurchaseRefunded {
-                at,
-                receipt_code,
-                amount_cents,
-                refunded_cents,
-                movement,
+                at, receipt_code, refunded_cents, movement, ..
             } => {
                 let back = self.gives_back(*receipt_code, position, *at);
                 back.refunded = Some(amount(refunded_cents.0));
-                back.less_refund = back.less_refund.saturating_add(amount(amount_cents.0));
+                // While one is under way, only its answer is recorded.
+                back.refund = Some(0);
                 back.reverses(movement);
             }
             AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement } => {
@@ -377,7 +366,7 @@ struct Changes {
     reasons: Vec<Option<&'static str>>,
     ended_at: Vec<Option<DateTime<Utc>>>,
     changed_at: Vec<DateTime<Utc>>,
-    numbers: [Vec<i64>; 3],
+    numbers: [Vec<i64>; 2],
     optional_numbers: [Vec<Option<i64>>; 4],
 }
 
@@ -389,8 +378,7 @@ impl Changes {
         self.ended_at.push(change.end.map(|end| end.at));
         self.changed_at.push(change.at);
         let back = change.back();
-        let numbers = [change.position, back.less_refund, back.gold_reversed];
-        for (column, number) in self.numbers.iter_mut().zip(numbers) {
+        for (column, number) in self.numbers.iter_mut().zip([change.position, back.gold_reversed]) {
             column.push(number);
         }
         let optional_numbers = [back.refund, back.refunded, back.charged_back, back.late_capture];
@@ -415,17 +403,16 @@ impl Changes {
                       then 'refunded' else coalesce(it.status, purchase.status) end,
                     reason_code = coalesce(it.reason, reason_code),
                     ended_at = coalesce(it.ended_at, purchase.ended_at),
-                    refund_pending_cents = greatest(
-                      coalesce(it.refund, refund_pending_cents) - it.less_refund, 0),
+                    refund_pending_cents = coalesce(it.refund, refund_pending_cents),
                     refunded_cents = coalesce(it.refunded, refunded_cents),
                     charged_back_cents = coalesce(it.charged_back, charged_back_cents),
                     gold_reversed = gold_reversed + it.reversed,
                     late_capture_cents = coalesce(it.late_capture, late_capture_cents)
                from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[],
                            $5::timestamptz[], $6::bigint[], $7::bigint[], $8::bigint[],
-                           $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
-                 as it (code, status, reason, ended_at, changed_at, position, less_refund,
-                        reversed, refund, refunded, charged_back, late_capture)
+                           $9::bigint[], $10::bigint[], $11::bigint[])
+                 as it (code, status, reason, ended_at, changed_at, position, reversed, refund,
+                        refunded, charged_back, late_capture)
               where receipt_code = it.code"
         );
         let query = sqlx::query(&sql)
