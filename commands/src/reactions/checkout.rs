@@ -7,6 +7,7 @@
 //! hands is still at it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::AccountEvent;
@@ -21,6 +22,8 @@ use crate::shop::{PurchaseOutcome, UnderWay, under_way};
 
 /// How often the provider is asked about one purchase that it has not decided.
 const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+/// How long a node may take to hear of what this reaction has read.
+const REACH: Duration = Duration::from_secs(1);
 /// How many are settled at once.
 const AT_ONCE: usize = 16;
 
@@ -44,7 +47,8 @@ struct Unfinished {
 #[derive(Clone)]
 enum What {
     Purchase(Box<UnderWay>),
-    Refund(PlayerId),
+    /// Whose, and where it was asked for.
+    Refund(PlayerId, u64),
 }
 
 /// What became of an attempt to finish something.
@@ -85,7 +89,8 @@ impl Checkout {
                 }
             }
             AccountEvent::RefundRequested { at, receipt_code, .. } => {
-                self.begun(*receipt_code, *at, What::Refund(player));
+                let refund = What::Refund(player, recorded.place.position);
+                self.begun(*receipt_code, *at, refund);
             }
             AccountEvent::PurchaseCompleted { receipt_code, .. }
             | AccountEvent::PurchaseFailed { receipt_code, .. }
@@ -156,7 +161,9 @@ async fn finish(
     let again = Finished::NotYet(now + ASK_AGAIN);
     let purchase = match what {
         What::Purchase(purchase) => purchase.as_ref().clone(),
-        What::Refund(player) => match commands.purchase_of(*player, code).await {
+        // A node that has not heard of the refund yet would find nothing to finish.
+        What::Refund(_, position) if !commands.bus.reach(*position, REACH).await => return again,
+        What::Refund(player, _) => match commands.purchase_of(*player, code).await {
             Ok(Some(purchase)) => purchase,
             // There is no refund without a purchase: `replay verify` says so.
             Ok(None) => return Finished::Done,

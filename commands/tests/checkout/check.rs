@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use commands::payments::ChargeState;
-use commands::shop::{Purchase, PurchaseOutcome, RefundOutcome};
+use commands::shop::{Purchase, PurchaseOutcome, RefundOutcome, Settled};
 use domain::account::AccountEvent;
 use domain::id::ReceiptCode;
 use domain::money::Cents;
@@ -135,7 +135,7 @@ fn equal_requests_got_equal_answers(told: &[(Ask, Told)], ledger: &Ledger) {
             answers.iter().map(|(_, told)| *told).filter(|told| is_final(told)).collect();
         let (ask, _) = answers[0];
         assert!(ended.windows(2).all(|pair| pair[0] == pair[1]), "{ask:?}: {answers:?}");
-        ended.iter().for_each(|told| check_truth(told, ledger));
+        answers.iter().for_each(|(ask, told)| check_truth(ask, told, ledger));
         let is_refused = answers.iter().all(|(_, told)| matches!(told, Told::Refused(_)));
         assert!(!is_refused || begun == 0, "{ask:?} was refused and done");
         let is_done =
@@ -160,29 +160,17 @@ fn is_final(told: &Told) -> bool {
         Told::Purchase(purchase) => purchase.outcome != PurchaseOutcome::Pending,
         Told::Refund(refund) => refund.outcome != RefundOutcome::Pending,
         Told::Benefit(_) | Told::Done(_) => true,
-        Told::Refused(_) | Told::Uncertain => false,
+        Told::Settled(..) | Told::Refused(_) | Told::Uncertain => false,
     }
 }
 
-fn check_truth(told: &Told, ledger: &Ledger) {
+fn check_truth(ask: &Ask, told: &Told, ledger: &Ledger) {
     match told {
-        Told::Purchase(Purchase { receipt_code, charge_id, offer, outcome }) => {
-            let deal = &ledger.deals[receipt_code];
-            assert_eq!((*charge_id, offer), (deal.charge_id, &deal.offer));
-            let is_true = match (outcome, &deal.end.as_ref().unwrap().0) {
-                (
-                    PurchaseOutcome::Completed { at, gold, wallet },
-                    AccountEvent::PurchaseCompleted { at: when, movement, .. },
-                ) => *gold == offer.gold.amount() && *wallet == movement.balance && at == when,
-                (PurchaseOutcome::Failed(said), AccountEvent::PurchaseFailed { reason, .. }) => {
-                    said == reason
-                }
-                (PurchaseOutcome::Voided(said), AccountEvent::PurchaseVoided { reason, .. }) => {
-                    said == reason
-                }
-                _ => false,
-            };
-            assert!(is_true, "{receipt_code}: told {outcome:?}, written {:?}", deal.end);
+        Told::Purchase(purchase) => check_end(purchase, ledger),
+        Told::Settled(Settled { purchase, refunded, wallet }, position) => {
+            check_end(purchase, ledger);
+            assert_eq!(*wallet, ledger.wallet_at(ask.player, *position), "{ask:?} at {position}");
+            assert!(*refunded <= purchase.offer.total_cents);
         }
         Told::Refund(refund) => assert!(refund.amount_cents > Cents(0)),
         Told::Benefit(bought) => {
@@ -191,4 +179,26 @@ fn check_truth(told: &Told, ledger: &Ledger) {
         }
         Told::Done(_) | Told::Refused(_) | Told::Uncertain => {}
     }
+}
+
+/// What was told of a purchase's end is what is written.
+fn check_end(purchase: &Purchase, ledger: &Ledger) {
+    let Purchase { receipt_code, charge_id, offer, outcome } = purchase;
+    let deal = &ledger.deals[receipt_code];
+    assert_eq!((*charge_id, offer), (deal.charge_id, &deal.offer));
+    let is_true = match (outcome, &deal.end.as_ref().unwrap().0) {
+        (
+            PurchaseOutcome::Completed { at, gold, wallet },
+            AccountEvent::PurchaseCompleted { at: when, movement, .. },
+        ) => *gold == offer.gold.amount() && *wallet == movement.balance && at == when,
+        (PurchaseOutcome::Failed(said), AccountEvent::PurchaseFailed { reason, .. }) => {
+            said == reason
+        }
+        (PurchaseOutcome::Voided(said), AccountEvent::PurchaseVoided { reason, .. }) => {
+            said == reason
+        }
+        (PurchaseOutcome::Pending, _) => true,
+        _ => false,
+    };
+    assert!(is_true, "{receipt_code}: told {outcome:?}, written {:?}", deal.end);
 }

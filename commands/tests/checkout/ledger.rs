@@ -92,6 +92,8 @@ pub struct Ledger {
     /// How often each request began something, by its name.
     pub begun: BTreeMap<String, u32>,
     wallets: BTreeMap<PlayerId, Wallet>,
+    /// Each wallet that a player ever had, by the position from which on.
+    history: BTreeMap<(PlayerId, u64), Wallet>,
     counters: BTreeMap<CounterAccount, i128>,
     items: BTreeMap<ItemId, bool>,
 }
@@ -120,7 +122,7 @@ impl Ledger {
         let position = recorded.place.position;
         match ClubEvent::decode(recorded).unwrap() {
             ClubEvent::Account(player, event) => {
-                self.move_gold(player, &event);
+                self.move_gold(player, &event, position);
                 self.check_rules(player, &event);
                 self.count_request(recorded, &event);
                 self.take_account(player, &event, position);
@@ -133,19 +135,26 @@ impl Ledger {
     }
 
     /// Each carried wallet follows from the one before it, and what comes in goes out elsewhere.
-    fn move_gold(&mut self, player: PlayerId, event: &AccountEvent) {
+    fn move_gold(&mut self, player: PlayerId, event: &AccountEvent, position: u64) {
         let Some(entry) = event.ledger_entry() else { return };
         let wallet = self.wallets.entry(player).or_default();
         let after = wallet.after(entry.direction, &entry.movement);
         assert_eq!(after, Some(entry.movement.balance), "{event:?}");
         assert!(entry.movement.balance.debt == 0 || entry.movement.balance.gold() == 0);
         *wallet = entry.movement.balance;
+        self.history.insert((player, position), *wallet);
         let moved = i128::from(entry.movement.gold.plus(entry.movement.debt).total());
         let other = self.counters.entry(entry.counter_account).or_default();
         match entry.direction {
             Direction::Credit => *other -= moved,
             Direction::Debit => *other += moved,
         }
+    }
+
+    /// A player's wallet at a position.
+    pub fn wallet_at(&self, player: PlayerId, position: u64) -> Wallet {
+        let earlier = self.history.range((player, 0)..=(player, position));
+        earlier.last().map(|(_, wallet)| *wallet).unwrap_or_default()
     }
 
     /// What the books come to: nothing.
@@ -166,7 +175,8 @@ impl Ledger {
         );
         let metadata: BTreeMap<String, String> =
             serde_json::from_str(&recorded.event.metadata).unwrap();
-        if let (true, Some(name)) = (begins, metadata.get("request")) {
+        if begins {
+            let name = metadata.get("request").expect("nobody has asked for this");
             *self.begun.entry(name.clone()).or_default() += 1;
         }
     }

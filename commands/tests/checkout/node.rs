@@ -50,7 +50,14 @@ impl Node {
         let line = Arc::new(Line::new(outside.bank.clone()));
         let clock: Arc<dyn Clock> = Arc::new(NodeClock { time: outside.time.clone(), ahead });
         // A cache of a few streams, so that loading and pushing out happen all the time.
-        let limits = Limits { batch: 8, queue, cache_bytes: 3_000, keys: 4, ..Limits::default() };
+        let limits = Limits {
+            batch: 8,
+            queue,
+            cache_bytes: 3_000,
+            keys: 4,
+            poll: Duration::from_secs(2),
+            ..Limits::default()
+        };
         let bus = Bus::start(log.clone(), clock.clone(), limits).await.unwrap();
         let commands = Commands {
             codes: Codes::new(log.clone()),

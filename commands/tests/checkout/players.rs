@@ -4,8 +4,7 @@ use commands::bus::Answer;
 use commands::context::{Caller, IdempotencyKey};
 use commands::payments::CardToken;
 use commands::shop::{
-    BenefitBought, Buy, BuyBenefit, Forced, Purchase, RefundAnswer, RefundOrder, ShopRefusal,
-    UnderWay,
+    BenefitBought, Buy, BuyBenefit, Forced, Purchase, RefundAnswer, RefundOrder, Settled, UnderWay,
 };
 use commands::{Commands, Failure};
 use domain::event::Actor;
@@ -42,6 +41,8 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     Purchase(Purchase),
+    /// With the position at which it is true.
+    Settled(Settled, u64),
     Benefit(BenefitBought),
     Refund(RefundAnswer),
     Done(u64),
@@ -124,7 +125,7 @@ pub async fn ask(commands: &Commands, ask: &Ask) -> Told {
                 return Told::Uncertain;
             };
             let forced = commands.force(&caller, &purchase, wanted, "test".into()).await;
-            told(forced, |settled, _| Told::Purchase(settled.purchase))
+            told(forced, Told::Settled)
         }
     }
 }
@@ -137,7 +138,7 @@ async fn settle(
 ) -> Told {
     let Some(purchase) = find(commands, player, receipt).await else { return Told::Uncertain };
     let settled = commands.settle(caller, &purchase).await;
-    told::<_, ShopRefusal>(settled, |settled, _| Told::Purchase(settled.purchase))
+    told(settled, Told::Settled)
 }
 
 pub async fn find(commands: &Commands, player: PlayerId, receipt: ReceiptCode) -> Option<UnderWay> {
