@@ -152,8 +152,10 @@ impl Webhooks {
         if let Err(error) = commands.provider.take_note(&purchase.charge(), &open.notice).await {
             return Outcome::Later(error.to_string());
         }
-        let caller =
-            Caller { cause: Some(format!("{NAME}/{}", open.notice.event_id)), ..Caller::system(NAME) };
+        let caller = Caller {
+            cause: Some(format!("{NAME}/{}", open.notice.event_id)),
+            ..Caller::system(NAME)
+        };
         match commands.settle(&caller, &purchase).await {
             Ok(_) => Outcome::Settled,
             Err(Failure::Refused { refusal: ShopRefusal::ProviderSilent, .. }) => {

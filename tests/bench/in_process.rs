@@ -51,8 +51,7 @@ impl Node {
         // As the service's own role: what its followers make must belong to it. By the options, which
         // their own connections have, too; a hook of the pool would not see these.
         let options = PgConnectOptions::from_str(database_url)?.options([("role", SERVICE_ROLE)]);
-        let pool =
-            PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;

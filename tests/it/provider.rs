@@ -62,7 +62,12 @@ pub async fn send(app: &App, message: &Message) -> Answer {
 /// Tells that something happened to a purchase; the message must be taken.
 pub async fn tell(app: &App, event_id: &str, receipt: &Value, status: &str) {
     let answer = send(app, &message(app, event_id, receipt, status).await).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["ok"]), (200, &json!(true)), "{}", answer.text);
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["ok"]),
+        (200, &json!(true)),
+        "{}",
+        answer.text
+    );
 }
 
 /// Moves the club's clock on.

@@ -65,10 +65,13 @@ impl Rush {
                     let turn = usize::try_from(number).unwrap();
                     let (token, url) = (&tokens[turn % tokens.len()], &urls[turn % urls.len()]);
                     // Some cards are declined, some leave the provider undecided.
-                    let card = ["tok_approve", "tok_decline", "tok_approve", "tok_timeout"][turn % 4];
+                    let card =
+                        ["tok_approve", "tok_decline", "tok_approve", "tok_timeout"][turn % 4];
                     let wish = json!({"package_id": CODE, "card_token": card});
                     let request = http.post(format!("{url}/api/shop/buy-limited")).json(&wish);
-                    let request = request.bearer_auth(token).header("Idempotency-Key", format!("rush-{number}"));
+                    let request = request
+                        .bearer_auth(token)
+                        .header("Idempotency-Key", format!("rush-{number}"));
                     let answered = timeout(Duration::from_secs(30), request.send()).await;
                     let Ok(Ok(response)) = answered else { continue };
                     match response.status().as_u16() {

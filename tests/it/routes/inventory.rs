@@ -63,6 +63,8 @@ async fn nobody_uses_what_is_somebody_elses() {
     let other = app.sign_in("/api/auth/login", ("minjun", "1234")).await;
     let path = format!("/api/inventory/{item}/use");
     app.post(&path, Some(&other), json!({})).await.is_problem(404, "NOT_FOUND");
-    app.post("/api/inventory/nonsense/use", Some(&token), json!({})).await.is_problem(404, "NOT_FOUND");
+    app.post("/api/inventory/nonsense/use", Some(&token), json!({}))
+        .await
+        .is_problem(404, "NOT_FOUND");
     assert_eq!(app.get("/api/inventory", Some(&other)).await.body["items"], json!([]));
 }

@@ -33,7 +33,8 @@ async fn a_benefit_costs_gold_and_becomes_an_item() {
     grant(&app, 40_000).await;
     let bought = buy(&app, &token, "attendance_connect").await;
     assert_eq!(bought.status, 200, "{}", bought.text);
-    let told = ["gold_spent", "new_gold_balance", "gold_granted", "quantity"].map(|name| &bought.body[name]);
+    let told = ["gold_spent", "new_gold_balance", "gold_granted", "quantity"]
+        .map(|name| &bought.body[name]);
     assert_eq!(told, [&json!(30_000), &json!(11_000), &json!(0), &json!(1)]);
     let item = bought.body["item_id"].as_str().unwrap();
     assert_eq!(item, format!("{}-1", bought.body["receipt_code"].as_str().unwrap()));

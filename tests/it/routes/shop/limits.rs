@@ -28,7 +28,10 @@ async fn a_monthly_limit_counts_at_once_and_a_raise_after_a_day() {
     app.post("/api/shop/buy", Some(&token), declined).await.is_problem(402, "PAYMENT_DECLINED");
     let refused = buy(&app, &token, 2).await;
     refused.is_problem(409, "USER_LIMIT");
-    assert_eq!((&refused.body["limit"], &refused.body["left_cents"]), (&json!("monthly_spend"), &json!(401)));
+    assert_eq!(
+        (&refused.body["limit"], &refused.body["left_cents"]),
+        (&json!("monthly_spend"), &json!(401))
+    );
     assert_eq!(buy(&app, &token, 1).await.status, 200);
 
     let raised = set(&app, &token, json!({"monthly_spend_cents": null})).await;
@@ -51,14 +54,21 @@ async fn a_pause_locks_spending_and_is_never_made_shorter() {
     assert_eq!(refused.body["lock"], "cooling_off");
     let spend = app.post("/test/spend", Some(&token), json!({"gold": 1})).await;
     spend.is_problem(403, "SPEND_LOCKED");
-    set(&app, &token, json!({"cooling_off_hours": 1})).await.is_problem(409, "PAUSE_CANNOT_BE_SHORTENED");
+    set(&app, &token, json!({"cooling_off_hours": 1}))
+        .await
+        .is_problem(409, "PAUSE_CANNOT_BE_SHORTENED");
     wait_for(&app, 7_201).await;
     let token = app.player().await;
     assert_eq!(buy(&app, &token, 1).await.status, 200);
 
     let excluded = set(&app, &token, json!({"self_exclusion_days": "forever"})).await;
-    assert_eq!((&excluded.body["self_excluded"], &excluded.body["self_excluded_until"]), (&json!(true), &json!(null)));
-    set(&app, &token, json!({"self_exclusion_days": 30})).await.is_problem(409, "PAUSE_CANNOT_BE_SHORTENED");
+    assert_eq!(
+        (&excluded.body["self_excluded"], &excluded.body["self_excluded_until"]),
+        (&json!(true), &json!(null))
+    );
+    set(&app, &token, json!({"self_exclusion_days": 30}))
+        .await
+        .is_problem(409, "PAUSE_CANNOT_BE_SHORTENED");
     let refused = buy(&app, &token, 1).await;
     refused.is_problem(403, "SPEND_LOCKED");
     assert_eq!(refused.body["lock"], "self_exclusion");

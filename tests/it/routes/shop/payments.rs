@@ -68,7 +68,10 @@ async fn a_pending_purchase_is_completed_once_by_message_and_polls_together() {
     until(&app, &token, &receipt, "completed").await;
     let settled = settle(&app, &token, &receipt).await;
     assert_eq!(settled.body["success"], true, "{}", settled.text);
-    assert_eq!((&settled.body["status"], &settled.body["new_gold_balance"]), (&json!("completed"), &json!(1100)));
+    assert_eq!(
+        (&settled.body["status"], &settled.body["new_gold_balance"]),
+        (&json!("completed"), &json!(1100))
+    );
     assert_eq!(gold(&app, &token).await, 1_100);
     // What comes afterwards changes nothing.
     tell(&app, "evt-late", &receipt, "failed").await;
@@ -85,7 +88,10 @@ async fn a_pending_purchase_is_declined_by_message() {
     until(&app, &token, &receipt, "failed").await;
     tell(&app, "evt-2", &receipt, "succeeded").await;
     let settled = settle(&app, &token, &receipt).await;
-    assert_eq!((&settled.body["success"], &settled.body["status"]), (&json!(false), &json!("failed")));
+    assert_eq!(
+        (&settled.body["success"], &settled.body["status"]),
+        (&json!(false), &json!("failed"))
+    );
     assert_eq!(gold(&app, &token).await, 1_000);
 }
 
@@ -224,7 +230,10 @@ async fn too_many_purchases_or_cards_stop_buying_for_a_while() {
     let before = app.database.events().await;
     let blocked = buy(&app, &token, "tok_c").await;
     blocked.is_problem(429, "FRAUD_BLOCK");
-    assert_eq!((&blocked.body["limit"], &blocked.body["setting"]), (&json!("cards"), &json!("CLUB_LIMIT_CARDS")));
+    assert_eq!(
+        (&blocked.body["limit"], &blocked.body["setting"]),
+        (&json!("cards"), &json!("CLUB_LIMIT_CARDS"))
+    );
     assert!(blocked.body["ends_at"].is_string() && blocked.headers.contains_key("retry-after"));
     // One event says so, however often somebody tries.
     buy(&app, &token, "tok_a").await.is_problem(429, "FRAUD_BLOCK");

@@ -20,7 +20,8 @@ async fn a_receipt_is_verified_with_the_published_key_and_not_if_it_was_touched(
     assert_eq!(json!(told.map(|name| &receipt[name])), json!([code, 1195, 550, "completed", 23]));
 
     let signature = answer.body["signature"].as_str().unwrap();
-    let keys: JwkSet = serde_json::from_value(app.get("/.well-known/jwks.json", None).await.body).unwrap();
+    let keys: JwkSet =
+        serde_json::from_value(app.get("/.well-known/jwks.json", None).await.body).unwrap();
     let header = decode_header(signature).unwrap();
     assert_eq!(header.typ.as_deref(), Some("receipt+jwt"));
     let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();

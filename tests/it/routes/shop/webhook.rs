@@ -58,10 +58,11 @@ async fn a_message_counts_once_and_never_carries_a_balance() {
     assert!([200, 400].contains(&answer.status.as_u16()), "{}", answer.text);
     let balance = app.get("/api/users/balance", Some(&token)).await;
     assert_eq!(balance.body["gold"], 1_100);
-    let raw: Vec<u8> = sqlx::query_scalar("select body from payments.webhooks where event_id = 'evt-1'")
-        .fetch_one(&mut app.database.superuser().await)
-        .await
-        .unwrap();
+    let raw: Vec<u8> =
+        sqlx::query_scalar("select body from payments.webhooks where event_id = 'evt-1'")
+            .fetch_one(&mut app.database.superuser().await)
+            .await
+            .unwrap();
     assert_eq!(raw, first.body.as_bytes(), "kept exactly as it came");
 }
 
