@@ -9,6 +9,7 @@ use commands::clock::{Clock, MovedClock};
 use commands::codes::Codes;
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
+use commands::shop::PendingPurchases;
 use commands::{Bus, Commands, FingerprintKey};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::engine::Followers;
@@ -147,5 +148,6 @@ pub async fn start_commands(
         provider,
         fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
         policy: config.shop.policy,
+        pending: PendingPurchases::default(),
     })
 }

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use commands::payments::Notice;
-use commands::shop::ShopRefusal;
+use commands::shop::{ShopRefusal, UnderWay};
 use commands::{Caller, Commands, Failure};
 use domain::id::{PlayerId, ReceiptCode};
 use projections::read_models::purchases;
 use sqlx::{PgPool, Row};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::error::{ApiError, Reason};
 
 /// How often messages are looked for that another node has left.
 const ROUND: Duration = Duration::from_secs(1);
 /// Messages settled in one round.
-const AT_ONCE: i64 = 32;
+const AT_ONCE: usize = 32;
+/// Messages that are settled by whoever took them in, at once; more are left to the rounds.
+const HANDS: usize = 64;
 /// After so many attempts a message is given up; the checkout reaction and reconciliation remain.
 const ATTEMPTS: i32 = 20;
 /// The longest event id and message that are kept.
@@ -31,6 +33,8 @@ const NAME: &str = "webhook";
 pub struct Webhooks {
     pool: PgPool,
     wake: Arc<Notify>,
+    /// Messages being settled by whoever took them in.
+    hands: Arc<Semaphore>,
 }
 
 /// A message that is not settled yet.
@@ -50,38 +54,53 @@ impl Webhooks {
     /// In this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, wake: Arc::default() }
+        Self { pool, wake: Arc::default(), hands: Arc::new(Semaphore::new(HANDS)) }
     }
 
-    /// Keeps a message that was believed; false if it had come before.
+    /// Keeps a message that was believed, and begins to settle it; false if it had come before.
     ///
     /// # Errors
     /// If it is too long, or the database does not answer.
-    pub async fn keep(
+    pub async fn take(
         &self,
-        provider: &str,
-        notice: &Notice,
+        commands: &Commands,
+        notice: Notice,
         body: &[u8],
     ) -> Result<bool, ApiError> {
         if notice.event_id.len() > LONGEST_EVENT_ID || body.len() > LONGEST_BODY {
             return Err(ApiError::new(Reason::BodyTooLarge, "the message is too long"));
         }
+        let hand = self.hands.clone().try_acquire_owned().ok();
+        // Whoever settles it at once is left alone with it for a while.
         let kept = sqlx::query(
             "insert into payments.webhooks
-                    (event_id, provider, receipt_code, payment, status, reason, body)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict (event_id) do nothing",
+                    (event_id, provider, receipt_code, payment, status, reason, body,
+                     attempts, next_try_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $8 * interval '30 seconds')
+             on conflict (event_id) do nothing",
         )
         .bind(&notice.event_id)
-        .bind(provider)
+        .bind(commands.provider.name())
         .bind(notice.receipt_code.map(|receipt| receipt.to_string()))
         .bind(&notice.payment)
         .bind(&notice.status)
         .bind(&notice.reason)
         .bind(body)
+        .bind(i32::from(hand.is_some()))
         .execute(&self.pool)
         .await?;
-        self.wake.notify_one();
-        Ok(kept.rows_affected() > 0)
+        let is_new = kept.rows_affected() > 0;
+        match hand {
+            Some(hand) if is_new => {
+                let (webhooks, commands) = (self.clone(), commands.clone());
+                tokio::spawn(async move {
+                    webhooks.settle_and_close(&commands, Open { notice, attempts: 1 }).await;
+                    drop(hand);
+                });
+            }
+            _ => self.wake.notify_one(),
+        }
+        Ok(is_new)
     }
 
     /// Settles messages until it is told to end. Several nodes may: a message in the hands of one is
@@ -105,7 +124,7 @@ impl Webhooks {
     }
 
     /// Takes what is due and settles it; how many there were.
-    async fn round(&self, commands: &Commands) -> Result<i64, sqlx::Error> {
+    async fn round(&self, commands: &Commands) -> Result<usize, sqlx::Error> {
         // Taken for half a minute: if this node dies, another takes it again.
         let rows = sqlx::query(
             "update payments.webhooks set attempts = attempts + 1,
@@ -116,12 +135,11 @@ impl Webhooks {
                      order by next_try_at limit $1 for update skip locked)
              returning event_id, receipt_code, payment, status, reason, attempts",
         )
-        .bind(AT_ONCE)
+        .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?;
-        let mut found = 0;
+        let mut taken = Vec::with_capacity(rows.len());
         for row in rows {
-            found += 1;
             let receipt: Option<String> = row.try_get("receipt_code")?;
             let notice = Notice {
                 event_id: row.try_get("event_id")?,
@@ -130,11 +148,20 @@ impl Webhooks {
                 status: row.try_get("status")?,
                 reason: row.try_get("reason")?,
             };
-            let open = Open { notice, attempts: row.try_get("attempts")? };
-            let outcome = self.settle(commands, &open).await;
-            self.close(&open, outcome).await?;
+            taken.push(Open { notice, attempts: row.try_get("attempts")? });
         }
+        let found = taken.len();
+        let settling = taken.into_iter().map(|open| self.settle_and_close(commands, open));
+        futures::future::join_all(settling).await;
         Ok(found)
+    }
+
+    async fn settle_and_close(&self, commands: &Commands, open: Open) {
+        let outcome = self.settle(commands, &open).await;
+        if let Err(error) = self.close(&open, outcome).await {
+            // It is settled, or will be tried again: neither does harm.
+            tracing::warn!(%error, event_id = open.notice.event_id, "a message cannot be closed");
+        }
     }
 
     async fn settle(&self, commands: &Commands, open: &Open) -> Outcome {
@@ -169,7 +196,10 @@ impl Webhooks {
         &self,
         commands: &Commands,
         receipt: ReceiptCode,
-    ) -> Result<Option<commands::shop::UnderWay>, String> {
+    ) -> Result<Option<UnderWay>, String> {
+        if let Some(purchase) = commands.pending.find(receipt) {
+            return Ok(Some(purchase));
+        }
         let found = purchases::by_receipt(&self.pool, receipt).await;
         let Some(row) = found.map_err(|error| error.to_string())?.rows else { return Ok(None) };
         let player: PlayerId = row.user_id;

@@ -32,7 +32,7 @@ pub use context::{Caller, FingerprintKey, IdempotencyKey};
 use clock::Clock;
 use codes::Codes;
 use payments::PaymentProvider;
-use shop::ShopPolicy;
+use shop::{PendingPurchases, ShopPolicy};
 
 /// Everything that can be asked of the club, with what it takes to do it.
 #[derive(Clone)]
@@ -49,4 +49,6 @@ pub struct Commands {
     pub fingerprints: FingerprintKey,
     /// How the shop sells.
     pub policy: ShopPolicy,
+    /// Purchases that wait for their provider.
+    pub pending: PendingPurchases,
 }

@@ -26,6 +26,7 @@ use domain::stored::Recorded;
 pub use benefits::{BenefitBought, BuyBenefit};
 pub use buying::Buy;
 pub use controls::SpendControls;
+pub use finding::PendingPurchases;
 pub use refunds::{RefundAnswer, RefundOrder, RefundOutcome};
 pub use settling::{Forced, Settled};
 

@@ -23,7 +23,7 @@ use commands::payments::{
     CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
     ProviderRecord, Refund, RefundState, Untrusted,
 };
-use commands::shop::ShopPolicy;
+use commands::shop::{PendingPurchases, ShopPolicy};
 use commands::{Commands, Failure};
 use domain::account::{Account, AccountEvent};
 use domain::aggregate::Aggregate;
@@ -108,6 +108,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
         provider: Arc::new(NoProvider),
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
+        pending: PendingPurchases::default(),
     }
 }
 

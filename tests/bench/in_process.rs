@@ -15,7 +15,7 @@ use commands::context::{Caller, FingerprintKey, IdempotencyKey};
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
-use commands::shop::ShopPolicy;
+use commands::shop::{PendingPurchases, ShopPolicy};
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
@@ -63,6 +63,7 @@ impl Node {
             provider: Arc::new(sandbox),
             fingerprints: FingerprintKey::new(b"benchmark"),
             policy: ShopPolicy::default(),
+            pending: PendingPurchases::default(),
         };
         let followers = Followers::start(&commands, &pool).await?;
         Ok(Self { commands, followers })

@@ -9,7 +9,7 @@ use commands::codes::Codes;
 use commands::context::FingerprintKey;
 use commands::log::postgres::PostgresLog;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
-use commands::shop::ShopPolicy;
+use commands::shop::{PendingPurchases, ShopPolicy};
 
 use crate::database::Database;
 
@@ -26,5 +26,6 @@ pub async fn start(database: &Database) -> Commands {
         provider: Arc::new(sandbox.unwrap()),
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
+        pending: PendingPurchases::default(),
     }
 }

@@ -12,7 +12,7 @@ use domain::stored::Recorded;
 use serde::Serialize;
 use std::time::Duration;
 
-use super::{Purchase, ShopRefusal, UnderWay, under_way};
+use super::{Purchase, PurchaseOutcome, ShopRefusal, UnderWay, under_way};
 use crate::Commands;
 use crate::bus::{Answer, Committed, Failure, Request};
 use crate::codes::Pair;
@@ -93,6 +93,9 @@ impl Commands {
             }
         };
         let ended = self.check_out(&caller.without_key(), &purchase, &token, replayed).await?;
+        if ended.body.outcome == PurchaseOutcome::Pending {
+            self.pending.remember(&purchase);
+        }
         Ok(Answer { position: ended.position.max(position), replayed, body: ended.body })
     }
 

@@ -1,13 +1,45 @@
 //! Finding what the log says of a purchase.
 
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use domain::account::{Account, AccountEvent};
 use domain::aggregate::Aggregate;
 use domain::id::{PlayerId, ReceiptCode};
 use domain::stored::Recorded;
+use lru::LruCache;
 
 use super::{Purchase, ShopRefusal, UnderWay, under_way};
 use crate::Commands;
 use crate::bus::{Answer, Committed, Failure, Unavailable};
+
+/// Purchases remembered.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
+
+/// Purchases that this node has left with the provider undecided, so that whoever settles one need
+/// not wait for a read model to show it.
+#[derive(Clone)]
+pub struct PendingPurchases(Arc<Mutex<LruCache<ReceiptCode, UnderWay>>>);
+
+impl Default for PendingPurchases {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(LruCache::new(REMEMBERED))))
+    }
+}
+
+impl PendingPurchases {
+    pub(super) fn remember(&self, purchase: &UnderWay) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.put(purchase.receipt_code, purchase.clone());
+    }
+
+    /// The purchase with this receipt, if this node has left it pending.
+    #[must_use]
+    pub fn find(&self, receipt: ReceiptCode) -> Option<UnderWay> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&receipt).cloned()
+    }
+}
 
 /// How a purchase can end, by stored name.
 const ENDS: &[&str] = &["purchase_completed", "purchase_failed", "purchase_voided"];
@@ -52,6 +84,19 @@ impl Commands {
         let (player, receipt) = (player.to_string(), receipt.to_string());
         let stream = (Account::TYPE, player.as_str(), after);
         Ok(self.bus.log().find_in_stream(stream, event_types, &receipt).await?)
+    }
+
+    /// How a purchase ended, if it has: the log is searched only if the account says so.
+    pub(super) async fn ended(
+        &self,
+        purchase: &UnderWay,
+    ) -> Result<Option<Answer<Purchase>>, Failure<ShopRefusal>> {
+        let receipt = purchase.receipt_code;
+        let is_open = |account: &Account| account.open_purchases().any(|open| open == receipt);
+        match self.bus.look::<Account, _>(purchase.player, is_open).await? {
+            (true, _) => Ok(None),
+            (false, _) => self.find_end(purchase).await,
+        }
     }
 
     /// How a purchase ended, if it has.

@@ -64,7 +64,7 @@ impl Commands {
             let charge = purchase.charge();
             let state = commands.provider.status(&charge).await;
             let state = state.map_err(|error| commands.silent(&error))?;
-            let ended = match commands.find_end(&purchase).await? {
+            let ended = match commands.ended(&purchase).await? {
                 None => commands.settle_open(&caller, &purchase, state).await?,
                 Some(ended) => ended,
             };

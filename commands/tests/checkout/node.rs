@@ -12,7 +12,7 @@ use commands::context::FingerprintKey;
 use commands::log::Log;
 use commands::log::memory::{Faults, MemoryDatabase, MemoryLog};
 use commands::reactions::checkout::Checkout;
-use commands::shop::ShopPolicy;
+use commands::shop::{PendingPurchases, ShopPolicy};
 use domain::stored::Place;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -66,6 +66,7 @@ impl Node {
             provider: line.clone(),
             fingerprints: FingerprintKey::new(b"test"),
             policy: outside.policy,
+            pending: PendingPurchases::default(),
         };
         let (calls, outside) = (JoinSet::new(), outside.clone());
         Self { commands, calls, log, line, outside, reaction: None }

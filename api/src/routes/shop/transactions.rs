@@ -121,9 +121,12 @@ pub async fn settle(
 }
 
 async fn own(app: &App, player: Player, receipt: &str) -> Result<UnderWay, ApiError> {
-    reads::caught_up(app, Some(player.id()), MinPosition(None)).await?;
     let receipt: ReceiptCode = receipt.parse().map_err(|_| not_found())?;
-    let found = find(app, receipt).await?;
+    let mut found = app.commands.pending.find(receipt);
+    if found.is_none() {
+        reads::caught_up(app, Some(player.id()), MinPosition(None)).await?;
+        found = find(app, receipt).await?;
+    }
     found.filter(|purchase| purchase.player == player.id()).ok_or_else(not_found)
 }
 

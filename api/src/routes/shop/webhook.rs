@@ -53,7 +53,7 @@ pub async fn payment(
     let delivery = Delivery { header: &headers, body: &body };
     let now = app.commands.clock.now();
     let notice = app.commands.provider.verify(&delivery, now).map_err(refused)?;
-    let duplicate = !app.webhooks.keep(app.commands.provider.name(), &notice, &body).await?;
+    let duplicate = !app.webhooks.take(&app.commands, notice, &body).await?;
     Ok(Json(Taken { ok: true, duplicate }))
 }
 
