@@ -341,6 +341,9 @@ impl Log for MemoryLog {
         async {
             self.is_alive().await;
             self.database.grown.notified().await;
+            if self.roll() < self.faults.slow {
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
         }
         .boxed()
     }

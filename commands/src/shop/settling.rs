@@ -1,6 +1,8 @@
 //! Bringing the log in line with the provider: the one place where what happened there becomes what
 //! is written here, whoever noticed it, in whatever order, and however often.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, AccountRefusal, FailureReason, Sale, VoidReason};
 use domain::money::{Cents, Gold, Wallet};
@@ -43,6 +45,9 @@ enum End {
     Failed(FailureReason),
     Voided(VoidReason),
 }
+
+/// How long a node may take to hear of what it has read in the log.
+const REACH: Duration = Duration::from_secs(5);
 
 type Ended = Result<Answer<Purchase>, Failure<ShopRefusal>>;
 
@@ -249,6 +254,10 @@ impl Commands {
             };
             (refunded, account.wallet())
         };
+        // Another node may have written the end: the wallet must be as new.
+        if !self.bus.reach(ended.position, REACH).await {
+            return Err(Failure::Unavailable);
+        }
         let ((refunded, wallet), place) =
             self.bus.look::<Account, _>(purchase.player, look).await?;
         let body = Settled { purchase: ended.body, refunded, wallet };

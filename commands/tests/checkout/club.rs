@@ -1,6 +1,7 @@
 //! The club in one small history: what is sold, who asks what on which node, what breaks, and how
 //! everything comes to rest.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Club {
     pub outside: Outside,
     /// What was asked, and what came of it.
     pub told: Vec<(Ask, Told)>,
+    /// How often each was asked.
+    pub sent: BTreeMap<String, usize>,
     dice: StdRng,
     planted: Option<Planted>,
     faults: Faults,
@@ -102,6 +105,7 @@ impl Club {
         let mut club = Self {
             outside,
             told: Vec::new(),
+            sent: BTreeMap::new(),
             planted,
             faults,
             nodes: Vec::new(),
@@ -221,6 +225,7 @@ impl Club {
     }
 
     fn send(&mut self, call: Ask) {
+        *self.sent.entry(call.name.clone()).or_default() += 1;
         let pause = match self.dice.random_range(0..4) {
             0..3 => 0,
             _ => self.dice.random_range(0..8_000),

@@ -89,8 +89,8 @@ pub struct Ledger {
     pub packages: BTreeMap<PackageCode, Stock>,
     pub promos: BTreeMap<PromoCode, Stock>,
     pub accounts: BTreeMap<PlayerId, Account>,
-    /// How often each request began something, by its name.
-    pub begun: BTreeMap<String, u32>,
+    /// Where each request began something, by its name.
+    pub begun: BTreeMap<String, Vec<u64>>,
     wallets: BTreeMap<PlayerId, Wallet>,
     /// Each wallet that a player ever had, by the position from which on.
     history: BTreeMap<(PlayerId, u64), Wallet>,
@@ -177,7 +177,7 @@ impl Ledger {
             serde_json::from_str(&recorded.event.metadata).unwrap();
         if begins {
             let name = metadata.get("request").expect("nobody has asked for this");
-            *self.begun.entry(name.clone()).or_default() += 1;
+            self.begun.entry(name.clone()).or_default().push(recorded.place.position);
         }
     }
 

@@ -46,7 +46,10 @@ pub enum Told {
     Benefit(BenefitBought),
     Refund(RefundAnswer),
     Done(u64),
-    Refused(String),
+    /// With the position at which it is true.
+    Refused(String, u64),
+    /// Nothing was done this time.
+    Busy,
     Uncertain,
 }
 
@@ -78,8 +81,10 @@ fn told<T, R: std::fmt::Display>(
 ) -> Told {
     match answer {
         Ok(Answer { body: answer, position, .. }) => body(answer, position),
-        Err(Failure::Refused { refusal, .. }) => Told::Refused(refusal.to_string()),
-        Err(Failure::Overloaded { .. }) => Told::Refused("too busy".into()),
+        Err(Failure::Refused { refusal, place }) => {
+            Told::Refused(refusal.to_string(), place.position)
+        }
+        Err(Failure::Overloaded { .. }) => Told::Busy,
         Err(Failure::Unavailable) => Told::Uncertain,
         Err(Failure::KeyReused) => panic!("the same request was taken for another"),
     }
