@@ -19,7 +19,11 @@ const BENEFITS: [(Names, u64, Option<UseLimit>); 9] = [
     (("anti_bankruptcy", "파산 방지", "Bankruptcy protection"), 20_000, None),
     (("attendance_connect", "출석 연결", "Attendance link"), 30_000, limit(3, Period::Month)),
     (("daily_comp_2x", "일일 콤프 2배", "Daily comp ×2"), 40_000, None),
-    (("charge_30_percent", "충전 30% 추가", "30 % more on a charge"), 50_000, limit(1, Period::Week)),
+    (
+        ("charge_30_percent", "충전 30% 추가", "30 % more on a charge"),
+        50_000,
+        limit(1, Period::Week),
+    ),
     (("early_promotion", "조기 승급", "Early promotion"), 500_000, limit(1, Period::Ever)),
     (("model_30k_voucher", "모델 3만 이용권", "Model voucher 30k"), 30_000, None),
     (("model_105k_voucher", "모델 10만5천 이용권", "Model voucher 105k"), 100_000, None),

@@ -4,9 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use commands::bus::Answer;
-use commands::shop::{
-    Forced, PurchaseOutcome, RefundAnswer, RefundOutcome, Settled, UnderWay,
-};
+use commands::shop::{Forced, PurchaseOutcome, RefundAnswer, RefundOutcome, Settled, UnderWay};
 use domain::id::ReceiptCode;
 use domain::money::{Cents, Wallet};
 use projections::read_models::purchases::Purchase;
