@@ -24,12 +24,16 @@ pub struct Message {
     pub headers: Vec<(&'static str, String)>,
 }
 
+/// What the club takes for now, in seconds since 1970.
+pub async fn now(app: &App) -> i64 {
+    let now = app.get("/test/clock", None).await.body["now"].as_str().unwrap().to_owned();
+    now.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp()
+}
+
 /// A message about a purchase, signed now by the club's clock.
 pub async fn message(app: &App, event_id: &str, receipt: &Value, status: &str) -> Message {
-    let now = app.get("/test/clock", None).await.body["now"].as_str().unwrap().to_owned();
-    let now: chrono::DateTime<chrono::Utc> = now.parse().unwrap();
     let body = json!({"event_id": event_id, "receipt_code": receipt, "status": status});
-    signed(SECRET, now.timestamp(), event_id, &body.to_string())
+    signed(SECRET, now(app).await, event_id, &body.to_string())
 }
 
 /// A body with the headers that go with it.
