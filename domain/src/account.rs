@@ -279,6 +279,7 @@ impl Account {
             receipt_code: sale.receipt_code,
             amount_cents: refunded_cents.minus(refunds.refunded),
             refunded_cents,
+            left_cents: sale.total_cents.minus(refunded_cents),
             movement,
         }];
         if refunds.pending.is_some_and(|pending| pending.take_back_items) {

@@ -71,6 +71,29 @@ impl Template {
         }
     }
 
+    /// A request by the same caller to another address, without a key or a body.
+    pub fn elsewhere(&self, path: &str) -> Option<Self> {
+        let text = std::str::from_utf8(&self.bytes).ok()?;
+        let token = text.split("Bearer ").nth(1)?.split("\r\n").next()?;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: club\r\nauthorization: Bearer {token}\r\n\
+             accept: application/json\r\ncontent-length: 0\r\n\r\n"
+        );
+        Some(Self { bytes: head.into_bytes(), key_at: None })
+    }
+
+    /// A signed message from a provider.
+    pub fn signed(path: &str, headers: &[(&str, String)], body: &str) -> Self {
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = body.len();
+        let bytes = format!(
+            "POST {path} HTTP/1.1\r\nhost: club\r\n{headers}content-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        Self { bytes: bytes.into_bytes(), key_at: None }
+    }
+
     /// The request as it is, for those without a key.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -21,6 +21,7 @@ mod loopback;
 mod options;
 mod pgbench;
 mod players;
+mod provider;
 mod report;
 mod service;
 mod settings;
@@ -60,7 +61,7 @@ enum Benchmark {
 }
 
 use Accounts::{Hot, Spread};
-use Request::{Balance, Grant, Purchase};
+use Request::{Balance, Grant, LimitedPurchase, PendingSettled, Purchase};
 
 /// Every benchmark, in the order in which they run. The names are kept: figures of different
 /// versions are compared by them.
@@ -79,6 +80,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("purchase_http_spread_64", http(Purchase, Spread, 64)),
     ("purchase_http_spread_256", http(Purchase, Spread, 256)),
     ("purchase_http_hot_32", http(Purchase, Hot, 32)),
+    ("purchase_limited_http_32", http(LimitedPurchase, Spread, 32)),
+    ("checkout_pending_settled_32", http(PendingSettled, Spread, 32)),
     ("balance_http_32", http(Balance, Spread, 32)),
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),

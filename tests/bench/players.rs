@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::http::{Connection, Template};
 use crate::load::{Answer, Client};
+use crate::provider;
 
 /// Password of the players that `club seed --players` makes.
 const PASSWORD: &str = "bench-password";
@@ -27,16 +28,26 @@ pub enum Request {
     Grant,
     /// A player buys gold.
     Purchase,
+    /// A player buys the one limited package that there is: the hottest case.
+    LimitedPurchase,
+    /// A player buys with a card that leaves the provider undecided; the provider's message decides,
+    /// and the player asks until it is settled.
+    PendingSettled,
     /// A player reads the balance.
     Balance,
 }
+
+/// The limited package of the benchmark.
+const PACKAGE: &str = "BENCHMARK";
 
 impl Request {
     /// The least number of events that one must leave in the log.
     pub fn events(self) -> u64 {
         match self {
             Self::Grant => 1,
-            Self::Purchase => 2,
+            Self::Purchase | Self::PendingSettled => 2,
+            // The account's and the package's.
+            Self::LimitedPurchase => 4,
             Self::Balance => 0,
         }
     }
@@ -100,6 +111,23 @@ impl Players {
         Ok(Self { admin, players, valid_until: started + Duration::from_secs(expires_in) })
     }
 
+    /// Offers the limited package of the benchmark. It may be there already.
+    pub async fn offer_package(&self, address: SocketAddr) -> Result<()> {
+        let terms = json!({
+            "code": PACKAGE, "name": "벤치마크", "name_en": "Benchmark", "price_cents": 499,
+            "gold": 600, "stock_total": 100_000_000, "starts_at": "2026-01-01T00:00:00Z",
+            "ends_at": "2036-01-01T00:00:00Z", "is_active": true,
+        });
+        let path = "/api/admin/limited-packages";
+        let mut request = Vec::new();
+        let template = Template::command(path, &self.admin.token, &terms.to_string());
+        template.fill(uuid::Uuid::now_v7(), &mut request);
+        let mut connection = Connection::open(address).await?;
+        let reply = connection.exchange(&request).await?;
+        ensure!(reply.is_good(), "the package cannot be offered: {}", reply.describe());
+        Ok(())
+    }
+
     /// Whether every token will still be valid after that time.
     pub fn outlast(&self, time: Duration) -> bool {
         Instant::now() + time < self.valid_until
@@ -123,6 +151,14 @@ impl Players {
             }
             Request::Purchase => {
                 let body = json!({"product_id": 1001, "quantity": 1, "card_token": "tok_approve"});
+                Template::command("/api/shop/buy", &player.token, &body.to_string())
+            }
+            Request::LimitedPurchase => {
+                let body = json!({"package_id": PACKAGE, "card_token": "tok_approve"});
+                Template::command("/api/shop/buy-limited", &player.token, &body.to_string())
+            }
+            Request::PendingSettled => {
+                let body = json!({"product_id": 1001, "card_token": "tok_pending"});
                 Template::command("/api/shop/buy", &player.token, &body.to_string())
             }
             Request::Balance => Template::get("/api/users/balance", &player.token),
@@ -208,6 +244,7 @@ pub async fn settle(address: SocketAddr) -> Result<()> {
 pub struct Visitor {
     connection: Connection,
     requests: Arc<[Template]>,
+    request: Request,
     random: SmallRng,
     outbox: Vec<u8>,
 }
@@ -216,6 +253,7 @@ impl Visitor {
     /// Connects as many as there shall be requests in flight.
     pub async fn connect(
         address: SocketAddr,
+        request: Request,
         requests: &Arc<[Template]>,
         in_flight: usize,
     ) -> Result<Vec<Self>> {
@@ -224,6 +262,7 @@ impl Visitor {
             visitors.push(Self {
                 connection: Connection::open(address).await?,
                 requests: Arc::clone(requests),
+                request,
                 random: SmallRng::from_os_rng(),
                 outbox: Vec::with_capacity(2 * 1024),
             });
@@ -245,6 +284,10 @@ impl Client for Visitor {
         let chosen = self.random.random_range(0..self.requests.len());
         self.requests[chosen].fill(key, &mut self.outbox);
         let reply = self.connection.exchange(&self.outbox).await?;
+        if self.request == Request::PendingSettled {
+            let pending = provider::pending(&reply)?;
+            return provider::settle(&mut self.connection, &self.requests[chosen], &pending).await;
+        }
         Ok(if reply.is_good() { Answer::Good } else { Answer::Bad(reply.describe()) })
     }
 }

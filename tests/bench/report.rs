@@ -40,6 +40,7 @@ struct Aim {
 const SINGLE_32: Of = Of::Times("limit_single_insert_32");
 const SINGLE_64: Of = Of::Times("limit_single_insert_64");
 const STOCK: Of = Of::Times("baseline_cqrs_es_64");
+const PURCHASE: Of = Of::Times("purchase_http_spread_32");
 const COPY: Of = Of::Times("limit_copy_out");
 
 /// A benchmark's first comparison is the one in the table and in the file.
@@ -52,6 +53,8 @@ const AIMS: &[Aim] = &[
     goal("grant_http_spread_32", Of::Cpu, 0.05),
     aim("grant_http_hot_32", SINGLE_32, 0.85, 1.5),
     aim("purchase_http_spread_32", SINGLE_32, 0.25, 0.45),
+    required("purchase_limited_http_32", PURCHASE, 0.4),
+    required("checkout_pending_settled_32", PURCHASE, 0.4),
     aim("balance_http_32", SINGLE_32, 1.5, 4.5),
     aim("rebuild_all", Of::Value, 100_000.0, 300_000.0),
     aim("verify_chain", COPY, 0.5, 0.6),
@@ -67,6 +70,10 @@ const AIMS: &[Aim] = &[
 
 const fn aim(name: &'static str, of: Of, required: f64, goal: f64) -> Aim {
     Aim { name, of, required: Some(required), goal: Some(goal) }
+}
+
+const fn required(name: &'static str, of: Of, required: f64) -> Aim {
+    Aim { name, of, required: Some(required), goal: None }
 }
 
 const fn goal(name: &'static str, of: Of, goal: f64) -> Aim {

@@ -52,6 +52,7 @@ fn program(binary: &Path, database_url: &str) -> Command {
         .env("DATABASE_OWNER_URL", database_url)
         .env("CLUB_LISTEN", "127.0.0.1:0")
         .env("CLUB_LIMITS", "off")
+        .env("CLUB_WEBHOOK_SECRETS", crate::provider::SECRET)
         .env_remove("TEST_DATABASE_URL")
         .stdin(Stdio::null())
         .kill_on_drop(true);

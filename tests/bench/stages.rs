@@ -12,6 +12,7 @@ use crate::load::{Load, Plan, closed_loop, median};
 use crate::long_log::{self, Audit, Reading};
 use crate::options::Options;
 use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
+use crate::provider::ProviderTime;
 use crate::report::{Measured, thousands};
 use crate::service::{self, Server};
 use crate::{in_process, pgbench, stock};
@@ -144,7 +145,7 @@ impl Stages {
         let requests = [crate::http::Template::command("/loopback", "none", "{\"gold\":1}")].into();
         let mut loads = Vec::new();
         for repeat in 0..self.options.repeats() {
-            let visitors = Visitor::connect(server.address, &requests, in_flight).await?;
+            let visitors = Visitor::connect(server.address, Request::Balance, &requests, in_flight).await?;
             let load = closed_loop(visitors, self.plan(), &meter);
             loads.push(tell(name, repeat, load.await?));
         }
@@ -172,7 +173,9 @@ impl Stages {
             let requests = club.players.requests(request, accounts);
             database::checkpoint(&self.server_url).await?;
             let before = database::log_length(&club.database.url).await?;
-            let visitors = Visitor::connect(club.server.address, &requests, in_flight).await?;
+            let provider = ProviderTime::of(club.server.address).await?;
+            let visitors =
+                Visitor::connect(club.server.address, request, &requests, in_flight).await?;
             let load = closed_loop(visitors, plan, &servers).await?;
             let (follower, lag) = worst_lag(club.server.address).await?;
             let written = database::log_length(&club.database.url).await? - before;
@@ -183,6 +186,9 @@ impl Stages {
                 load.operations
             );
             eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+            if let Some(time) = ProviderTime::of(club.server.address).await?.since(provider) {
+                eprintln!("  the provider took {time}");
+            }
             most_lag = most_lag.max(lag);
             loads.push(tell(name, repeat, load));
         }
@@ -201,6 +207,7 @@ impl Stages {
         service::club(&bin, &database.url, &["seed", "--players", &count.to_string()]).await?;
         let server = Server::club(&bin, &database.url, &self.folder.join("club.log")).await?;
         let players = Players::sign_in(server.address, count).await?;
+        players.offer_package(server.address).await?;
         self.club = Some(Club { database, server, players });
         Ok(())
     }

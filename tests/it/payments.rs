@@ -1,5 +1,6 @@
-//! Payment providers, by themselves.
+//! Payment providers, by themselves and under the whole club.
 
+mod club;
 mod listener;
 mod sandbox;
 mod stripe;

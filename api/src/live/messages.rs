@@ -221,10 +221,17 @@ impl PurchaseData {
                 let refund_pending_cents = Some(Cents(0));
                 (receipt_code, Self { refund_pending_cents, ..Self::stands("completed") })
             }
-            AccountEvent::PurchaseRefunded { receipt_code, refunded_cents, movement, .. } => {
+            AccountEvent::PurchaseRefunded {
+                receipt_code,
+                refunded_cents,
+                left_cents,
+                movement,
+                ..
+            } => {
+                let stands = if *left_cents == Cents(0) { "refunded" } else { "completed" };
                 let (refunded_cents, gold_reversed) =
                     (Some(*refunded_cents), Some(moved(movement)));
-                (receipt_code, Self { refunded_cents, gold_reversed, ..Self::stands("refunded") })
+                (receipt_code, Self { refunded_cents, gold_reversed, ..Self::stands(stands) })
             }
             AccountEvent::PurchaseChargedBack { receipt_code, amount_cents, movement, .. } => {
                 let (charged_back_cents, gold_reversed) =
@@ -449,6 +456,7 @@ mod tests {
             receipt_code: ReceiptCode::from_bits(1),
             amount_cents: Cents(100),
             refunded_cents: Cents(299),
+            left_cents: Cents(0),
             movement: wallet.take_back(Gold::new(100).unwrap()).unwrap(),
         });
         let data = &told[0]["data"];

@@ -133,6 +133,8 @@ pub enum AccountEvent {
         amount_cents: Cents,
         /// How much was given back all in all.
         refunded_cents: Cents,
+        /// How much of the purchase is left.
+        left_cents: Cents,
         /// Debit; what was spent already is a debt.
         movement: Movement,
     },

@@ -94,10 +94,11 @@ impl Purchases {
                 receipt_code,
                 amount_cents,
                 refunded_cents,
+                left_cents,
                 movement,
                 ..
             } => {
-                let money = (*amount_cents, *refunded_cents);
+                let money = (*amount_cents, *refunded_cents, *left_cents);
                 of_refund(self.refund(player, *receipt_code, money, movement))
             }
             AccountEvent::PurchaseChargedBack { receipt_code, amount_cents, movement, .. } => {
@@ -228,7 +229,7 @@ impl Purchases {
         &mut self,
         player: PlayerId,
         code: ReceiptCode,
-        (amount, refunded): (Cents, Cents),
+        (amount, refunded, left): (Cents, Cents, Cents),
         movement: &Movement,
     ) -> Result<(), String> {
         let (purchase, refunds) = self.completed(player, code)?;
@@ -248,6 +249,9 @@ impl Purchases {
         if refunded > purchase.total_cents {
             let total = purchase.total_cents.0;
             return Err(format!("{} cents of the {total} of {code} are given back", refunded.0));
+        }
+        if left != purchase.total_cents.minus(refunded) {
+            return Err(format!("{} cents of {code} are said to be left, which is wrong", left.0));
         }
         let due = purchase.share(refunded).minus(purchase.share(before.refunded));
         goes_with(code, amount, due, movement)

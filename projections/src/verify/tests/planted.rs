@@ -161,6 +161,7 @@ impl Story {
             receipt_code,
             amount_cents,
             refunded_cents,
+            left_cents: Cents(300).minus(refunded_cents),
             movement,
         });
     }
@@ -329,6 +330,7 @@ async fn debts_that_are_not_repaid_first_are_named() {
         receipt_code: code,
         amount_cents: Cents(300),
         refunded_cents: Cents(300),
+        left_cents: Cents(0),
         movement,
     });
     story.end().await;
