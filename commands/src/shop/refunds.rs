@@ -2,15 +2,16 @@
 //! gold that it takes.
 
 use domain::account::{Account, AccountCommand, AccountEvent, Sale};
+use domain::aggregate::Aggregate;
 use domain::id::{PlayerId, ReceiptCode};
-use domain::money::{Cents, Wallet};
+use domain::money::{Cents, Movement, Wallet};
 use domain::stored::Recorded;
 use serde::Serialize;
 
 use super::settling::sale;
 use super::{PurchaseOutcome, ShopRefusal, UnderWay};
 use crate::Commands;
-use crate::bus::{Answer, Committed, Failure, Request};
+use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
 use crate::payments::{Refund, RefundState};
 use crate::world::World;
@@ -44,8 +45,10 @@ pub enum RefundOutcome {
     Done {
         /// All that has been given back of this purchase.
         refunded_cents: Cents,
-        /// Gold that was taken back.
+        /// Gold that was taken back, without what is owed.
         gold_taken: u64,
+        /// Gold that was returned for items taken back, what repaid the debt included.
+        gold_returned: u64,
         /// The wallet after it.
         wallet: Wallet,
     },
@@ -57,6 +60,8 @@ pub enum RefundOutcome {
 
 /// How a refund can end, by stored name: while it is under way, nothing else is recorded of what was
 /// given back.
+/// Items that are looked for behind a refund: more than any inventory has.
+const MOST_ITEMS: usize = 1_000;
 const REFUND_ENDS: &[&str] = &["purchase_refunded", "refund_failed"];
 
 impl Commands {
@@ -175,10 +180,18 @@ impl Commands {
     ) -> Result<Option<(RefundOutcome, u64)>, Failure<ShopRefusal>> {
         let UnderWay { player, receipt_code, .. } = *purchase;
         let found = self.find_in_account(player, asked, REFUND_ENDS, receipt_code).await?;
-        Ok(found.and_then(|recorded| {
-            let outcome = refund_outcome(&recorded.event.decode().ok()?)?;
-            Some((outcome, recorded.place.position))
-        }))
+        let Some(found) = found else { return Ok(None) };
+        let Some(outcome) = found.event.decode().ok().as_ref().and_then(refund_outcome) else {
+            return Ok(None);
+        };
+        let position = found.place.position;
+        // Items that were taken back for what is owed were written along with it.
+        let after = self.bus.log().read_tail(position, MOST_ITEMS).await;
+        let after = after.map_err(Unavailable::from)?;
+        let items = after.events.iter().map_while(|recorded| item_taken_back(&found, recorded));
+        Ok(Some(items.fold((outcome, position), |(outcome, _), (movement, position)| {
+            (outcome.with_item(&movement), position)
+        })))
     }
 
     /// Takes back what is unused of a purchase of benefits, and returns its gold.
@@ -207,10 +220,39 @@ fn refund_outcome(event: &AccountEvent) -> Option<RefundOutcome> {
             Some(RefundOutcome::Done {
                 refunded_cents: *refunded_cents,
                 gold_taken: movement.gold.total(),
+                gold_returned: 0,
                 wallet: movement.balance,
             })
         }
         AccountEvent::RefundFailed { .. } => Some(RefundOutcome::Refused),
+        _ => None,
+    }
+}
+
+impl RefundOutcome {
+    /// The same, with one more item taken back.
+    fn with_item(self, movement: &Movement) -> Self {
+        match self {
+            Self::Done { refunded_cents, gold_taken, gold_returned, .. } => Self::Done {
+                refunded_cents,
+                gold_taken,
+                gold_returned: gold_returned + movement.gold.plus(movement.debt).total(),
+                wallet: movement.balance,
+            },
+            other => other,
+        }
+    }
+}
+
+/// What moved for an item that was taken back along with a refund, if the event is that.
+fn item_taken_back(refund: &Recorded, recorded: &Recorded) -> Option<(Movement, u64)> {
+    let is_of_account = recorded.event.aggregate_type == Account::TYPE
+        && recorded.event.aggregate_id == refund.event.aggregate_id;
+    match (refund.event.decode().ok()?, recorded.event.decode().ok().filter(|_| is_of_account)?) {
+        (
+            AccountEvent::PurchaseRefunded { at: refunded_at, .. },
+            AccountEvent::ItemRefunded { at, movement, .. },
+        ) if at == refunded_at => Some((movement, recorded.place.position)),
         _ => None,
     }
 }

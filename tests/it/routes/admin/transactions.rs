@@ -249,7 +249,8 @@ async fn items_bought_with_refunded_gold_are_taken_back_for_what_is_owed() {
     assert_eq!(spend.body["new_gold_balance"], 0, "{}", spend.text);
     let wish = json!({"take_back_items": true, "reason": "the player called"});
     let back = ask(&app, &admin, "k-1", &receipt, "refund", wish).await;
-    assert_eq!(back.body["status"], "refunded", "{}", back.text);
+    let told = (&back.body["status"], &back.body["gold_returned"], &back.body["debt"]);
+    assert_eq!(told, (&json!("refunded"), &json!(100), &json!(0)), "{}", back.text);
     let balance = app.get("/api/users/balance", Some(&player)).await;
     assert_eq!((&balance.body["gold"], &balance.body["debt"]), (&json!(0), &json!(0)));
     verifies(&app).await;

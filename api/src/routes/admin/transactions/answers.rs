@@ -199,13 +199,14 @@ pub(super) fn to_refund(
         position,
     };
     let (status, done) = match outcome {
-        RefundOutcome::Done { refunded_cents, gold_taken, wallet } => {
+        RefundOutcome::Done { refunded_cents, gold_taken, gold_returned, wallet } => {
             let is_all = refunded_cents >= purchase.offer.total_cents;
             let done = RefundDone {
                 success: true,
                 status: if is_all { "refunded" } else { "partially_refunded" },
                 refunded_cents: Some(refunded_cents.0),
                 gold_taken,
+                gold_returned,
                 debt: Some(wallet.debt),
                 new_gold_balance: Some(wallet.gold()),
                 ..pending
