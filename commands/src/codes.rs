@@ -1,7 +1,8 @@
 //! Receipt codes and charge ids: unique by construction, and not to be guessed from each other.
 //!
 //! Numbers come from a sequence in blocks; a permutation of all 48-bit numbers, keyed by the log's
-//! own id, turns each into a receipt code, and one of all 72-bit numbers into a charge id.
+//! own id, turns each into a receipt code, and, with 32 random bits in front, one of all 72-bit
+//! numbers into a charge id.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +66,10 @@ impl Codes {
 
     fn pair(&self, number: u64) -> Pair {
         let receipt = self.permute(u128::from(number), ReceiptCode::BITS, b"receipt");
-        let charge = self.permute(u128::from(number), ChargeId::BITS, b"charge");
+        // The number alone would do, but for a database that is restored to an earlier moment: it
+        // gives numbers out again, under which the provider knows charges that the log has lost.
+        let salted = u128::from(rand::random::<u32>()) << NUMBER_BITS | u128::from(number);
+        let charge = self.permute(salted, ChargeId::BITS, b"charge");
         Pair {
             receipt_code: ReceiptCode::from_bits(u64::try_from(receipt).unwrap_or_default()),
             charge_id: ChargeId::from_bits(charge),
@@ -94,6 +98,9 @@ impl Codes {
         hash[..16].iter().fold(0, |number, byte| (number << 8) | u128::from(*byte))
     }
 }
+
+/// Bits of a charge id that are its number's; the others are random.
+const NUMBER_BITS: u32 = 40;
 
 /// Four rounds make a strong pseudo-random permutation (Luby and Rackoff, 1988).
 const ROUNDS: u8 = 4;

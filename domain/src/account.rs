@@ -288,16 +288,24 @@ impl Account {
         Ok(events)
     }
 
-    fn record_chargeback(&self, at: DateTime<Utc>, sale: &Sale) -> Decision {
-        let refunds = self.refunds_of(sale.receipt_code);
-        let amount_cents = refunds.left(sale);
-        if amount_cents == Cents(0) || refunds.pending.is_some() {
+    fn record_chargeback(&self, at: DateTime<Utc>, sale: &Sale, refunded_cents: Cents) -> Decision {
+        let receipt_code = sale.receipt_code;
+        if self.refunds_of(receipt_code).pending.is_some() {
             return Ok(vec![]);
         }
-        let gold = refunds.gold(sale, sale.total_cents);
-        let movement = self.wallet.take_back(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
-        let receipt_code = sale.receipt_code;
-        Ok(vec![AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement }])
+        let mut account = self.clone();
+        let mut events = self.record_refund(at, sale, None, refunded_cents)?;
+        events.iter().for_each(|event| account.evolve(event));
+        let refunds = account.refunds_of(receipt_code);
+        let amount_cents = refunds.left(sale);
+        if amount_cents > Cents(0) {
+            let gold = refunds.gold(sale, sale.total_cents);
+            let movement = account.wallet.take_back(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
+            let back =
+                AccountEvent::PurchaseChargedBack { at, receipt_code, amount_cents, movement };
+            events.push(back);
+        }
+        Ok(events)
     }
 
     fn fail_refund(
@@ -390,7 +398,9 @@ impl Aggregate for Account {
             Ask::FailRefund { at, receipt_code, number } => {
                 self.fail_refund(at, receipt_code, Some(number))
             }
-            Ask::RecordChargeback { at, ref sale } => self.record_chargeback(at, sale),
+            Ask::RecordChargeback { at, ref sale, refunded_cents } => {
+                self.record_chargeback(at, sale, refunded_cents)
+            }
             Ask::BlockPurchases { at, rule, until } => {
                 Ok(vec![AccountEvent::PurchasesBlocked { at, rule, until }])
             }

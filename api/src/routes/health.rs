@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use commands::payments::Condition;
 use projections::follower::{FollowerState, FollowerStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::LONGEST_UNCONFIRMED;
+use crate::auth::sign_in::rfc3339;
 
 /// That it runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +38,9 @@ pub struct Ready {
 pub struct Dependencies {
     /// `up`, or since when not.
     postgres: String,
+    /// `up`, `off` (nobody takes payments), or until when the payment provider rests after too many
+    /// failures. The service is ready all the same.
+    payments: String,
 }
 
 /// A follower of the log.
@@ -87,12 +92,20 @@ pub async fn ready(State(app): State<App>) -> Response {
     };
     let ready = Ready {
         status: if is_ready { "ready" } else { "not_ready" },
-        dependencies: Dependencies { postgres },
+        dependencies: Dependencies { postgres, payments: payments(&app) },
         position: app.commands.bus.head().position,
         followers,
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
+}
+
+fn payments(app: &App) -> String {
+    match app.commands.provider.condition() {
+        _ if !app.config.payments.is_on() => "off".to_owned(),
+        Condition::Up => "up".to_owned(),
+        Condition::Resting { until } => format!("resting until {}", rfc3339(until)),
+    }
 }
 
 /// All figures, as Prometheus reads them.

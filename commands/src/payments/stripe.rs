@@ -229,7 +229,8 @@ impl Stripe {
         };
         // Stripe forgets the key after 24 hours; the refund itself carries it for good.
         if self.has_given_back(&id, refund).await? {
-            return Ok(RefundState::Done { refunded });
+            // Maybe only just now, by other hands: the sum that was read before may be without it.
+            return Ok(RefundState::Done { refunded: self.retrieve(&id).await?.refunded() });
         }
         let left = charge.amount.minus(refunded);
         if charged_back || refund.amount == Cents(0) || refund.amount > left {

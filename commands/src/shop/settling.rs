@@ -182,15 +182,16 @@ impl Commands {
             PurchaseOutcome::Completed { at, gold, .. } => {
                 let sale = sale(purchase, at, gold);
                 self.finish_refund(caller, purchase, &sale).await?;
-                if refunded > Cents(0) {
-                    self.record_refund(caller, purchase, &sale, None, refunded).await?;
-                }
                 if charged_back {
-                    let at = self.clock.now();
-                    let command = AccountCommand::RecordChargeback { at, sale };
-                    self.tell_account(caller, purchase, command).await?;
+                    // Both at once: what the provider gave back is not the bank's.
+                    let (at, refunded_cents) = (self.clock.now(), refunded);
+                    let command = AccountCommand::RecordChargeback { at, sale, refunded_cents };
+                    self.tell_account(caller, purchase, command).await
+                } else if refunded > Cents(0) {
+                    self.record_refund(caller, purchase, &sale, None, refunded).await
+                } else {
+                    Ok(())
                 }
-                Ok(())
             }
             PurchaseOutcome::Failed(_) | PurchaseOutcome::Voided(_) => {
                 let taken = if charged_back { Cents(0) } else { purchase.total().minus(refunded) };

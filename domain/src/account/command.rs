@@ -142,6 +142,8 @@ pub enum AccountCommand {
         at: DateTime<Utc>,
         /// Of which purchase.
         sale: Sale,
+        /// All that the provider had given back before: the bank took the rest.
+        refunded_cents: Cents,
     },
     /// Stop buying for a while.
     BlockPurchases {

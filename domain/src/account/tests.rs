@@ -234,6 +234,11 @@ fn record(cents: u64) -> AccountCommand {
     AccountCommand::RecordRefund { at: at(5), sale: sale(1), number, refunded_cents }
 }
 
+/// The bank takes what the provider has not given back.
+fn charge_back(cents: u64) -> AccountCommand {
+    AccountCommand::RecordChargeback { at: at(6), sale: sale(1), refunded_cents: Cents(cents) }
+}
+
 /// The provider's answer to a refund.
 fn answer(number: u16, cents: u64) -> AccountCommand {
     let (number, refunded_cents) = (Some(number), Cents(cents));
@@ -301,7 +306,7 @@ fn parts_of_a_refund_take_parts_of_the_gold_and_together_all_of_it() {
 fn a_chargeback_takes_what_refunds_have_left_and_happens_once() {
     let mut history = bought();
     decide(&mut history, &record(100));
-    let back = AccountCommand::RecordChargeback { at: at(6), sale: sale(1) };
+    let back = charge_back(0);
     let events = decide(&mut history, &back);
     let [AccountEvent::PurchaseChargedBack { amount_cents, movement, .. }] = &events[..] else {
         panic!("{events:?}")
@@ -309,6 +314,23 @@ fn a_chargeback_takes_what_refunds_have_left_and_happens_once() {
     assert_eq!((amount_cents.0, movement.gold.paid), (199, 67));
     assert_eq!(decide(&mut history, &back), []);
     assert_eq!(decide(&mut history, &record(299)), []);
+}
+
+#[test]
+fn a_chargeback_leaves_to_the_provider_what_the_provider_gave_back() {
+    let mut history = bought();
+    let events = decide(&mut history, &charge_back(100));
+    assert!(matches!(
+        events[..],
+        [
+            AccountEvent::PurchaseRefunded { amount_cents: Cents(100), .. },
+            AccountEvent::PurchaseChargedBack { amount_cents: Cents(199), .. }
+        ]
+    ));
+    assert_eq!(balance(&history), wallet(0, 1_000));
+    assert_eq!(decide(&mut history, &charge_back(100)), []);
+    let all = [decide(&mut bought(), &charge_back(299))].concat();
+    assert!(matches!(all[..], [AccountEvent::PurchaseRefunded { .. }]));
 }
 
 #[test]
@@ -339,7 +361,7 @@ fn what_the_provider_gives_back_by_itself_is_no_answer_to_a_refund_under_way() {
         take_back_items: false,
     };
     decide(&mut history, &request);
-    let back = AccountCommand::RecordChargeback { at: at(6), sale: sale(1) };
+    let back = charge_back(0);
     for other in [record(150), answer(7, 150), back.clone()] {
         given::<Account>(&history).when(&other).then(&[]);
     }

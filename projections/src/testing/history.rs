@@ -315,7 +315,7 @@ impl History {
         let refunded = account.refunded(&sale);
         let under_way = account.refund_under_way(sale.receipt_code);
         let command = match (under_way, self.random.random_range(0..10)) {
-            (_, 0) => AccountCommand::RecordChargeback { at, sale },
+            (_, 0) => AccountCommand::RecordChargeback { at, sale, refunded_cents: refunded },
             (Some((number, _)), 1) => {
                 AccountCommand::FailRefund { at, receipt_code: sale.receipt_code, number }
             }
