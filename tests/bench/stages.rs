@@ -145,7 +145,8 @@ impl Stages {
         let requests = [crate::http::Template::command("/loopback", "none", "{\"gold\":1}")].into();
         let mut loads = Vec::new();
         for repeat in 0..self.options.repeats() {
-            let visitors = Visitor::connect(server.address, Request::Balance, &requests, in_flight).await?;
+            let visitors =
+                Visitor::connect(server.address, Request::Balance, &requests, in_flight).await?;
             let load = closed_loop(visitors, self.plan(), &meter);
             loads.push(tell(name, repeat, load.await?));
         }
