@@ -6,6 +6,7 @@
 
 mod command;
 mod controls;
+mod daily;
 mod event;
 mod items;
 mod pace;
@@ -18,6 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{AccountCommand, AccountRefusal, PurchaseRules, Sale, SpendLock};
 pub use controls::{Controls, RAISE_WAITS};
+pub use daily::{
+    DAILY_VIP_POINTS, Daily, LAST_RISING_DAY, StreakDay, StreakReward, XP_PER_LEVEL, level,
+    streak_count,
+};
 pub use event::{AccountEvent, CounterAccount, FailureReason, FraudRule, LedgerEntry, VoidReason};
 pub use pace::LONGEST_LOOK;
 
@@ -42,6 +47,7 @@ pub struct Account {
     items: BTreeMap<ItemId, Item>,
     pace: Pace,
     controls: Controls,
+    daily: Daily,
 }
 
 /// A purchase for real money between its request and its end: what its end has to undo.
@@ -78,6 +84,12 @@ impl Account {
     #[must_use]
     pub fn controls(&self) -> &Controls {
         &self.controls
+    }
+
+    /// What the player has claimed by the day.
+    #[must_use]
+    pub fn daily(&self) -> &Daily {
+        &self.daily
     }
 
     /// How many of a ware the player has had in the present period of its limit.
@@ -188,10 +200,7 @@ impl Account {
         if vip_points == 0 {
             return Err(AccountRefusal::NothingToMove);
         }
-        let after = self.wallet.vip_points.checked_add(vip_points);
-        let after = after.filter(|points| *points <= MAX_GOLD);
-        let after = after.ok_or(AccountRefusal::BalanceTooLarge)?;
-        let balance = Wallet { vip_points: after, ..self.wallet };
+        let balance = self.with_vip_points(vip_points)?;
         Ok(vec![AccountEvent::VipPointsGranted { at, receipt_code, vip_points, balance }])
     }
 
@@ -415,6 +424,8 @@ impl Aggregate for Account {
             }
             Ask::CoolOff { at, until } => self.controls.cool_off(at, until),
             Ask::ExcludeSelf { at, until } => self.controls.exclude(at, until),
+            Ask::ClaimStreak { at, grace_days } => self.claim_streak(at, grace_days),
+            Ask::ClaimVip { at } => self.claim_vip(at),
         }
     }
 
@@ -477,6 +488,10 @@ impl Aggregate for Account {
             }
             AccountEvent::CoolingOffStarted { until, .. } => self.controls.cools_off(*until),
             AccountEvent::SelfExcluded { until, .. } => self.controls.is_excluded(*until),
+            AccountEvent::StreakClaimed { at, streak_count, xp, .. } => {
+                self.daily.streak_claimed(*at, *streak_count, *xp);
+            }
+            AccountEvent::VipClaimed { at, .. } => self.daily.vip_claimed(*at),
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }

@@ -261,7 +261,9 @@ impl PurchaseData {
             | AccountEvent::PurchasesBlocked { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => return None,
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::StreakClaimed { .. }
+            | AccountEvent::VipClaimed { .. } => return None,
         };
         Some(Self { receipt_code: Some(*code), ..told })
     }

@@ -114,7 +114,9 @@ impl Checkout {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => {}
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::StreakClaimed { .. }
+            | AccountEvent::VipClaimed { .. } => {}
         }
     }
 

@@ -209,6 +209,18 @@ pub enum AccountCommand {
         /// Until when; for ever, if not given.
         until: Option<DateTime<Utc>>,
     },
+    /// Have what today is worth in the streak. Asking again on the same day does nothing.
+    ClaimStreak {
+        /// When.
+        at: DateTime<Utc>,
+        /// So many missed days do not end a streak.
+        grace_days: u8,
+    },
+    /// Have today's vip points. Asking again on the same day does nothing.
+    ClaimVip {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// A completed purchase, as its own events tell it: these never change, so the account need not keep

@@ -2,7 +2,7 @@
 //!
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Event;
@@ -226,6 +226,38 @@ pub enum AccountEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
+    /// A day of the streak was claimed; this event itself pays it.
+    StreakClaimed {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which day, in UTC.
+        day: NaiveDate,
+        /// Its number in the streak, from 1.
+        streak_count: u32,
+        /// So many missed days did not end a streak then.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        grace_days: u8,
+        /// Experience.
+        xp: u64,
+        /// Credit.
+        movement: Movement,
+    },
+    /// A day's vip points were claimed.
+    VipClaimed {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which day, in UTC.
+        day: NaiveDate,
+        /// How many points were added.
+        vip_points: u64,
+        /// The wallet after it.
+        balance: Wallet,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_zero(days: &u8) -> bool {
+    *days == 0
 }
 
 impl Event for AccountEvent {
@@ -253,6 +285,8 @@ impl Event for AccountEvent {
             Self::SpendLimitSet { .. } => "spend_limit_set",
             Self::CoolingOffStarted { .. } => "cooling_off_started",
             Self::SelfExcluded { .. } => "self_excluded",
+            Self::StreakClaimed { .. } => "streak_claimed",
+            Self::VipClaimed { .. } => "vip_claimed",
         }
     }
 
@@ -400,8 +434,12 @@ impl AccountEvent {
             Self::ItemRefunded { at, item_id, movement } => {
                 (at, "item_refund", item_id.to_string(), Sink, Credit, movement)
             }
+            Self::StreakClaimed { at, day, movement, .. } => {
+                (at, "streak", day.to_string(), Promotion, Credit, movement)
+            }
             Self::AccountOpened { .. }
             | Self::VipPointsGranted { .. }
+            | Self::VipClaimed { .. }
             | Self::PurchaseRequested { .. }
             | Self::PurchaseFailed { .. }
             | Self::PurchaseVoided { .. }
@@ -429,7 +467,9 @@ impl AccountEvent {
     #[must_use]
     pub fn wallet_after(&self) -> Option<Wallet> {
         match self {
-            Self::VipPointsGranted { balance, .. } => Some(*balance),
+            Self::VipPointsGranted { balance, .. } | Self::VipClaimed { balance, .. } => {
+                Some(*balance)
+            }
             Self::SignUpBonusGranted { movement, .. }
             | Self::GoldGranted { movement, .. }
             | Self::GoldSpent { movement, .. }
@@ -437,7 +477,8 @@ impl AccountEvent {
             | Self::PurchaseRefunded { movement, .. }
             | Self::PurchaseChargedBack { movement, .. }
             | Self::BenefitPurchased { movement, .. }
-            | Self::ItemRefunded { movement, .. } => Some(movement.balance),
+            | Self::ItemRefunded { movement, .. }
+            | Self::StreakClaimed { movement, .. } => Some(movement.balance),
             Self::AccountOpened { .. }
             | Self::PurchaseRequested { .. }
             | Self::PurchaseFailed { .. }

@@ -261,7 +261,9 @@ impl Items {
             | AccountEvent::PurchasesBlocked { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => return,
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::StreakClaimed { .. }
+            | AccountEvent::VipClaimed { .. } => return,
         };
         self.ends(*item_id, End { position, status, at: *at });
     }

@@ -123,7 +123,9 @@ impl Purchases {
             | AccountEvent::PurchasesBlocked { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => Ok(()),
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::StreakClaimed { .. }
+            | AccountEvent::VipClaimed { .. } => Ok(()),
         }
     }
 

@@ -40,7 +40,8 @@ fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) 
         return before.after(*direction, movement);
     }
     match event {
-        AccountEvent::VipPointsGranted { vip_points, .. } => {
+        AccountEvent::VipPointsGranted { vip_points, .. }
+        | AccountEvent::VipClaimed { vip_points, .. } => {
             Some(Wallet { vip_points: before.vip_points.checked_add(*vip_points)?, ..before })
         }
         // These have an entry in the books, or leave the wallet alone.
@@ -64,7 +65,8 @@ fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) 
         | AccountEvent::ItemExpired { .. }
         | AccountEvent::SpendLimitSet { .. }
         | AccountEvent::CoolingOffStarted { .. }
-        | AccountEvent::SelfExcluded { .. } => Some(before),
+        | AccountEvent::SelfExcluded { .. }
+        | AccountEvent::StreakClaimed { .. } => Some(before),
     }
 }
 

@@ -353,7 +353,9 @@ impl Purchases {
             | AccountEvent::ItemExpired { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => {}
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::StreakClaimed { .. }
+            | AccountEvent::VipClaimed { .. } => {}
         }
     }
 }
