@@ -149,5 +149,6 @@ pub async fn start_commands(
         fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
         policy: config.shop.policy,
         pending: PendingPurchases::default(),
+        streak_grace_days: config.club.streak_grace_days,
     })
 }

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod clock;
 pub mod codes;
 pub mod context;
+pub mod daily;
 pub mod families;
 pub mod keys;
 pub mod log;
@@ -51,4 +52,6 @@ pub struct Commands {
     pub policy: ShopPolicy,
     /// Purchases that wait for their provider.
     pub pending: PendingPurchases,
+    /// So many missed days do not end a streak.
+    pub streak_grace_days: u8,
 }

@@ -145,6 +145,13 @@ pub trait Log: Send + Sync + 'static {
         receipt_code: &'a str,
     ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>>;
 
+    /// The last event of this type in a stream.
+    fn find_latest<'a>(
+        &'a self,
+        stream: (&'static str, &'a str),
+        event_type: &'static str,
+    ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>>;
+
     /// What was written under a key.
     fn find_key<'a>(
         &'a self,

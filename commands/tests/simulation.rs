@@ -110,6 +110,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
         pending: PendingPurchases::default(),
+        streak_grace_days: 0,
     }
 }
 

@@ -64,6 +64,7 @@ impl Node {
             fingerprints: FingerprintKey::new(b"benchmark"),
             policy: ShopPolicy::default(),
             pending: PendingPurchases::default(),
+            streak_grace_days: 0,
         };
         let followers = Followers::start(&commands, &pool).await?;
         Ok(Self { commands, followers })

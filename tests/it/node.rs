@@ -27,5 +27,6 @@ pub async fn start(database: &Database) -> Commands {
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
         pending: PendingPurchases::default(),
+        streak_grace_days: 0,
     }
 }

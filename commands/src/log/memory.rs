@@ -310,6 +310,20 @@ impl Log for MemoryLog {
         .boxed()
     }
 
+    fn find_latest<'a>(
+        &'a self,
+        (aggregate_type, aggregate_id): (&'static str, &'a str),
+        event_type: &'static str,
+    ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>> {
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let stream = tables.stream(aggregate_type, aggregate_id);
+            Ok(stream.filter(|recorded| recorded.event.event_type == event_type).last().cloned())
+        }
+        .boxed()
+    }
+
     fn find_key<'a>(
         &'a self,
         key: &'a str,

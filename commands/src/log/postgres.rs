@@ -226,6 +226,24 @@ impl Log for PostgresLog {
         .boxed()
     }
 
+    fn find_latest<'a>(
+        &'a self,
+        (aggregate_type, aggregate_id): (&'static str, &'a str),
+        event_type: &'static str,
+    ) -> BoxFuture<'a, Result<Option<Recorded>, LogError>> {
+        async move {
+            let find = format!(
+                "select {COLUMNS} from events e \
+                 where e.aggregate_type = $1 and e.aggregate_id = $2 and e.event_type = $3 \
+                 order by e.sequence desc limit 1"
+            );
+            let query = sqlx::query(&find).bind(aggregate_type).bind(aggregate_id);
+            let row = query.bind(event_type).fetch_optional(&self.pool).await.map_err(lost)?;
+            row.as_ref().map(recorded_by_sqlx).transpose().map_err(lost)
+        }
+        .boxed()
+    }
+
     fn find_key<'a>(
         &'a self,
         key: &'a str,

@@ -67,6 +67,7 @@ impl Node {
             fingerprints: FingerprintKey::new(b"test"),
             policy: outside.policy,
             pending: PendingPurchases::default(),
+            streak_grace_days: 0,
         };
         let (calls, outside) = (JoinSet::new(), outside.clone());
         Self { commands, calls, log, line, outside, reaction: None }
