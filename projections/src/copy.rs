@@ -3,7 +3,7 @@
 //! Integers are big-endian, times are microseconds since 2000-01-01, texts are their bytes.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 /// What every binary COPY begins with: signature, no flags, no extension.
@@ -14,6 +14,8 @@ pub(crate) const TRAILER: &[u8] = &[0xff, 0xff];
 const NULL: i32 = -1;
 /// 2000-01-01 in Unix microseconds.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
+/// 2000-01-01 as chrono counts days.
+const EPOCH_DAY: i32 = 730_120;
 
 /// Rows on their way into a table.
 #[derive(Debug, Default)]
@@ -55,6 +57,13 @@ impl CopyRows {
             Some(value) => self.text(value),
             None => self.null(),
         }
+    }
+
+    /// A `date`.
+    pub(crate) fn date(&mut self, value: NaiveDate) -> &mut Self {
+        self.0.put_i32(4);
+        self.0.put_i32(value.num_days_from_ce().saturating_sub(EPOCH_DAY));
+        self
     }
 
     /// A `timestamptz`.

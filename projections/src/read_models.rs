@@ -25,11 +25,13 @@ pub mod balances;
 pub mod books;
 pub mod catalog;
 pub mod items;
+pub mod levels;
 pub mod packages;
 pub mod promos;
 pub mod purchases;
 pub mod ranks;
 pub mod statement;
+pub mod streaks;
 
 /// What the follower that keeps them is called in `read.followers`.
 pub const NAME: &str = "read_models";
@@ -47,6 +49,8 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(promos::Promos::default()),
         Box::new(items::Items::default()),
         Box::new(ranks::Ranks::default()),
+        Box::new(streaks::Streaks::default()),
+        Box::new(levels::Levels::default()),
     ]
 }
 

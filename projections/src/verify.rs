@@ -21,6 +21,7 @@ use crate::read_models;
 use crate::scan::{self, RowError};
 
 mod chain;
+mod daily;
 mod holds;
 mod items;
 mod meaning;
@@ -59,6 +60,8 @@ pub enum Check {
     Stock,
     /// The same of a promotion's uses.
     Promo,
+    /// A daily reward is claimed once a day, pays what the formula says, and streaks have no gap.
+    Daily,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

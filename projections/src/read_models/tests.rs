@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::Days;
 use domain::account::Account;
 use domain::id::{ItemId, PlayerId, ProductId};
 use domain::offer::Ware;
@@ -11,7 +12,9 @@ use tokio::sync::watch;
 
 use super::items::ItemStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
-use super::{balances, books, catalog, items, packages, promos, purchases, ranks, statement};
+use super::{
+    balances, books, catalog, items, levels, packages, promos, purchases, ranks, statement, streaks,
+};
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
 use crate::testing::history::History;
@@ -68,6 +71,19 @@ async fn players_have_what_their_accounts_have() {
     let shown = ranks::of_each(&pool, &players).await.unwrap().rows;
     let shown: Vec<_> = shown.iter().map(|row| (row.user_id.0, row.rank)).collect();
     assert_eq!(shown, history.ranks().collect::<Vec<_>>());
+    for (player, account) in history.accounts() {
+        let player = PlayerId(player);
+        let shown = levels::of_each(&pool, &[player]).await.unwrap().rows;
+        let xp = account.daily().xp();
+        assert_eq!(shown.first().map_or(0, |row| row.xp), xp);
+        let (first, end) =
+            (domain::testing::at(0).date_naive(), history.now().date_naive() + Days::new(1));
+        let days = streaks::between(&pool, player, first, end).await.unwrap().rows;
+        assert!(days.is_sorted_by(|a, b| a.day < b.day));
+        assert_eq!(days.iter().map(|line| line.xp).sum::<u64>(), xp);
+        assert_eq!(days.last().map(|line| line.claimed_at), account.daily().last_streak_claim());
+        assert!(days.iter().all(|line| line.day == line.claimed_at.date_naive()));
+    }
     let prepaid = books::prepaid(&pool).await.unwrap().rows;
     let debts: u64 = history.accounts().map(|(_, account)| account.wallet().debt).sum();
     assert_eq!(prepaid.owed.total(), debts.cast_signed());

@@ -133,7 +133,7 @@ impl History {
             self.ask(player, &open, out);
             return;
         }
-        match self.random.random_range(0..40) {
+        match self.random.random_range(0..42) {
             0..7 => self.grant(player, out),
             7..16 => self.spend(player, out),
             16..24 => self.request(player, out),
@@ -142,7 +142,8 @@ impl History {
             33..35 => self.buy_benefit(player, out),
             35..37 => self.end_item(out),
             37 => self.protect(player, out),
-            38 => {
+            38..40 => self.claim(player, out),
+            40 => {
                 let rank = if self.random.random_bool(0.5) { Rank::Vip } else { Rank::Standard };
                 let change = IdentityCommand::ChangeRank { at: self.now(), rank };
                 self.identities.entry(player).or_default().ask(player, &change, out);
@@ -369,6 +370,16 @@ impl History {
             1 => AccountCommand::SetSpendLimit { at, monthly_cents: Some(Cents(1_000_000)) },
             2 => AccountCommand::CoolOff { at, until },
             _ => AccountCommand::ExcludeSelf { at, until: Some(until) },
+        };
+        self.ask(player, &command, out);
+    }
+
+    fn claim(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let command = match self.random.random_range(0..5) {
+            0..2 => AccountCommand::ClaimVip { at },
+            2..4 => AccountCommand::ClaimStreak { at, grace_days: 0 },
+            _ => AccountCommand::ClaimStreak { at, grace_days: 3 },
         };
         self.ask(player, &command, out);
     }

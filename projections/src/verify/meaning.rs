@@ -1,7 +1,7 @@
 //! Does it make sense: every event readable, streams numbered without a gap, balances that follow
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
-//! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), books
-//! that add up to zero.
+//! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
+//! rewards once a day ([`super::daily`]), books that add up to zero.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,7 @@ use domain::package::PackageEvent;
 use domain::promo::PromoEvent;
 use domain::stored::{self, Recorded, StoredEvent};
 
+use super::daily::Daily;
 use super::holds::Holds;
 use super::picture::{Pictures, Picturing};
 use super::purchases::Purchases;
@@ -44,6 +45,7 @@ pub(super) struct Meaning {
 struct Player {
     sequence: u64,
     wallet: Wallet,
+    daily: Daily,
 }
 
 impl Meaning {
@@ -190,8 +192,10 @@ impl Meaning {
             }
             None => Ok(()),
         };
+        let daily = known.daily.take(player, event);
         self.note(sequence);
         self.note(balance);
+        self.note(daily);
         if let Some(entry) = ledger {
             let (gold, debt) = sides(entry);
             self.debts = self.debts.plus(debt);

@@ -145,6 +145,8 @@ async fn a_read_model_that_lies_is_named() {
         ("packages", "update read.packages set sold = sold - 1 where code = 'COMMON'"),
         ("promos", "update read.promos set used = used + 1 where code = 'TEN'"),
         ("items", "update read.items set status = 'purchased' where status = 'used'"),
+        ("streaks", "update read.streaks set day = day - 1 where streak_count = 1"),
+        ("levels", "update read.levels set xp = xp + 1 where player_id = 6"),
         ("ranks", "delete from read.ranks where rank = 'VIP'"),
     ];
     for (model, lie) in lies {
