@@ -145,6 +145,9 @@ pub struct ClubConfig {
     pub fingerprint_key: Secret,
     /// `CLUB_MARK_INTERVAL_MS`: how often a quiet live feed tells its position; default 5,000.
     pub mark_interval: Duration,
+    /// `CLUB_STREAK_GRACE_DAYS`: so many missed days do not end a daily streak; default 0. The same
+    /// on every node.
+    pub streak_grace_days: u8,
 }
 
 /// How the log lines look.
@@ -232,6 +235,7 @@ impl ClubConfig {
             limits: variables.parse("CLUB_LIMITS", Flag(true))?.0,
             fingerprint_key: key.unwrap_or_else(|| DEMO_FINGERPRINT_KEY.to_owned()).into(),
             mark_interval: milliseconds("CLUB_MARK_INTERVAL_MS", 5_000)?,
+            streak_grace_days: variables.parse("CLUB_STREAK_GRACE_DAYS", 0)?,
         })
     }
 }

@@ -10,8 +10,10 @@ mod inventory;
 mod paging;
 mod realtime;
 mod shop;
+mod streak;
 mod test;
 mod users;
+mod vip;
 
 use axum::Router;
 use axum::extract::Request;
@@ -50,6 +52,13 @@ pub fn all(app: App) -> Router {
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement))
+        // Daily rewards.
+        .route("/api/streak/status", get(streak::status))
+        .route("/api/streak/preview", get(streak::preview))
+        .route("/api/streak/history", get(streak::history))
+        .route("/api/streak/claim", post(streak::claim))
+        .route("/api/vip/status", get(vip::status))
+        .route("/api/vip/claim", post(vip::claim))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -111,6 +120,7 @@ pub fn all(app: App) -> Router {
         health::health, health::ready,
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         users::balance, users::statement,
+        streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         shop::catalog, shop::benefits, shop::limited_packages,
         shop::buying::buy, shop::buying::buy_limited,
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,

@@ -36,13 +36,13 @@ pub struct StreakPaid {
     pub xp: u64,
 }
 
-/// A player's claims and vip points, at a moment.
+/// A player's claims and wallet, at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyStanding {
     /// What was claimed.
     pub daily: Daily,
-    /// The vip points.
-    pub vip_points: u64,
+    /// What the player has.
+    pub wallet: Wallet,
     /// The moment.
     pub at: DateTime<Utc>,
 }
@@ -86,7 +86,7 @@ impl Commands {
         let at = self.clock.now();
         let look = |account: &Account| DailyStanding {
             daily: *account.daily(),
-            vip_points: account.wallet().vip_points,
+            wallet: account.wallet(),
             at,
         };
         let (body, place) = self.bus.look::<Account, _>(player, look).await?;

@@ -8,4 +8,6 @@ mod index;
 mod inventory;
 mod realtime;
 mod shop;
+mod streak;
 mod users;
+mod vip;

@@ -1,6 +1,8 @@
 //! Signing in, and the answer to it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use commands::daily::DailyStanding;
+use domain::account::level;
 use domain::offer::Rank;
 use serde::Serialize;
 
@@ -62,7 +64,7 @@ pub struct UserView {
     is_admin: bool,
     gold: u64,
     vip_points: u64,
-    level: u32,
+    level: u64,
     xp: u64,
     created_at: String,
 }
@@ -121,8 +123,7 @@ pub async fn with_tokens(
 /// # Errors
 /// If the log cannot be read.
 pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
-    let (wallet, _) = app.commands.wallet(user.id).await?;
-    let wallet = wallet.unwrap_or_default();
+    let DailyStanding { daily, wallet, .. } = app.commands.daily(user.id).await?.body;
     Ok(UserView {
         id: user.id.0,
         site_id: user.site_id,
@@ -132,9 +133,8 @@ pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
         is_admin: user.role == Role::Admin,
         gold: wallet.gold(),
         vip_points: wallet.vip_points,
-        // Levels and experience have no events yet: everybody is at their beginning.
-        level: 1,
-        xp: 0,
+        level: level(daily.xp()),
+        xp: daily.xp(),
         created_at: rfc3339(user.created_at),
     })
 }

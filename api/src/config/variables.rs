@@ -165,6 +165,14 @@ impl Setting for SocketAddr {
     }
 }
 
+impl Setting for u8 {
+    const EXPECTED: &'static str = "a whole number from 0 to 255";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Setting for u64 {
     const EXPECTED: &'static str = "a whole number of milliseconds";
 

@@ -1,13 +1,15 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
 use axum::extract::ws::Utf8Bytes;
-use domain::account::AccountEvent;
+use domain::account::{AccountEvent, StreakReward};
 use domain::id::{ChargeId, ItemId, PlayerId, ReceiptCode};
 use domain::money::{Cents, Movement, Quantity, Wallet};
 use domain::offer::{BenefitOffer, Offer, Ware};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::auth::sign_in::rfc3339;
 
 /// The channel of a player's own account.
 pub const ME: &str = "me";
@@ -98,6 +100,7 @@ struct Event<'a> {
 enum Data {
     Balance(WalletData),
     Purchase(Box<PurchaseData>),
+    Streak(StreakData),
 }
 
 /// A whole balance: clients replace what they show, they never add.
@@ -303,6 +306,53 @@ impl PurchaseData {
     }
 }
 
+/// A day of the streak that was claimed: where it stands now.
+#[derive(Serialize)]
+struct StreakData {
+    user_id: PlayerId,
+    streak_count: u32,
+    /// Always true.
+    claimed_today: bool,
+    today: RewardData,
+    next: RewardData,
+    awarded_gold: u64,
+    awarded_xp: u64,
+    claimed_at: String,
+}
+
+/// What a day of a streak pays.
+#[derive(Serialize)]
+struct RewardData {
+    gold: u64,
+    xp: u64,
+}
+
+impl RewardData {
+    fn of_day(count: u32) -> Self {
+        let StreakReward { gold, xp } = StreakReward::of_day(count);
+        Self { gold: gold.amount(), xp }
+    }
+}
+
+impl StreakData {
+    /// What an event says about a streak, if it is about one.
+    fn of(user_id: PlayerId, event: &AccountEvent) -> Option<Self> {
+        let AccountEvent::StreakClaimed { at, streak_count, xp, movement, .. } = event else {
+            return None;
+        };
+        Some(Self {
+            user_id,
+            streak_count: *streak_count,
+            claimed_today: true,
+            today: RewardData::of_day(*streak_count),
+            next: RewardData::of_day(streak_count.saturating_add(1)),
+            awarded_gold: moved(movement),
+            awarded_xp: *xp,
+            claimed_at: rfc3339(*at),
+        })
+    }
+}
+
 /// All that moved, of a debt too.
 fn moved(movement: &Movement) -> u64 {
     movement.gold.plus(movement.debt).total()
@@ -314,12 +364,13 @@ fn moved(movement: &Movement) -> u64 {
 pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEvent) -> Vec<Frame> {
     let purchase = PurchaseData::of(event);
     let purchase = purchase.map(|data| ("purchase_update", Data::Purchase(Box::new(data))));
+    let streak = StreakData::of(player, event).map(|data| ("streak_update", Data::Streak(data)));
     let balance = event.wallet_after().map(|wallet| {
         let kind = event.ledger_entry().map(|entry| entry.kind);
         let data = WalletData { kind, ..WalletData::of(player, &wallet) };
         ("balance_update", Data::Balance(data))
     });
-    let told: Vec<_> = purchase.into_iter().chain(balance).collect();
+    let told: Vec<_> = purchase.into_iter().chain(streak).chain(balance).collect();
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {
         let cursor = if index == last { place.cursor() } else { *before }.to_string();
@@ -436,6 +487,27 @@ mod tests {
         assert_eq!(told[1]["data"]["gold"], 1_100);
         assert_eq!(told[1]["data"]["kind"], "purchase");
         assert!(told.iter().all(|message| message["position"] == 7));
+    }
+
+    #[test]
+    fn a_claimed_day_is_told_with_the_one_to_come_and_the_balance() {
+        let wallet = Wallet { free: 1_000, ..Wallet::default() };
+        let told = told(&AccountEvent::StreakClaimed {
+            at: at(0),
+            day: at(0).date_naive(),
+            streak_count: 2,
+            grace_days: 0,
+            xp: 75,
+            movement: wallet.credit(GoldParts { paid: 0, free: 1_200 }).unwrap(),
+        });
+        let data = &told[0]["data"];
+        assert_eq!((&told[0]["type"], &data["streak_count"]), (&"streak_update".into(), &2.into()));
+        assert_eq!((&data["awarded_gold"], &data["next"]["gold"]), (&1_200.into(), &1_400.into()));
+        assert_eq!(told[1]["type"], "balance_update");
+        assert_eq!(
+            (&told[1]["data"]["gold"], &told[1]["data"]["kind"]),
+            (&2_200.into(), &"streak".into())
+        );
     }
 
     #[test]
