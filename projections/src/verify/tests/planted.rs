@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::account::{Account, AccountEvent, FailureReason, VoidReason};
 use domain::aggregate::Aggregate;
 use domain::id::{ChargeId, ItemId, PackageCode, ProductId, PromoCode, ReceiptCode};
@@ -21,6 +21,8 @@ use super::verified;
 use crate::testing::{Writer, database, stored};
 use crate::verify::{Check, Report};
 
+mod daily;
+
 /// A history, and the findings that it must lead to: where, which rule, and a word of the message.
 #[derive(Default)]
 struct Story {
@@ -34,10 +36,6 @@ struct Story {
 
 fn gold(amount: u64) -> Gold {
     Gold::new(amount).unwrap()
-}
-
-fn days(count: i64) -> DateTime<Utc> {
-    at(count * 86_400)
 }
 
 fn parts(paid: u64, free: u64) -> GoldParts {
@@ -210,28 +208,6 @@ impl Story {
         };
         self.account(&AccountEvent::BenefitPurchased { at: at(1), receipt_code, offer, movement });
         receipt_code
-    }
-
-    /// A day of a streak, so many days into the story.
-    fn streak(&mut self, on: i64, streak_count: u32, gold: GoldParts, xp: u64) {
-        let (at, movement) = (days(on), self.credit(gold));
-        let day = at.date_naive();
-        self.account(&AccountEvent::StreakClaimed {
-            at,
-            day,
-            streak_count,
-            grace_days: 0,
-            xp,
-            movement,
-        });
-    }
-
-    fn vip(&mut self, on: i64, vip_points: u64) {
-        let (at, before) = (days(on), self.wallet());
-        let balance = Wallet { vip_points: before.vip_points + vip_points, ..before };
-        self.wallets.insert(self.player, balance);
-        let day = at.date_naive();
-        self.account(&AccountEvent::VipClaimed { at, day, vip_points, balance });
     }
 
     fn uses(&mut self, receipt_code: ReceiptCode, number: u8, second: i64) {
@@ -581,41 +557,5 @@ async fn promotions_that_are_used_too_often_or_for_nothing_are_named() {
     story.completes(second, 100);
     story.plant(Check::Promo, "was completed, and what it held of the uses of ONCE was returned");
     story.tell::<Promo>(code, &PromoEvent::PromoReturned { at: at(2), receipt_code: second });
-    story.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn daily_rewards_that_cannot_have_been_paid_are_named() {
-    let mut story = Story::default();
-    story.chapter();
-    story.streak(0, 1, parts(0, 1_000), 50);
-    story.streak(1, 2, parts(0, 1_200), 75);
-    story.plant(Check::Daily, "again");
-    story.streak(1, 2, parts(0, 1_200), 75);
-    story.streak(3, 1, parts(0, 1_000), 50);
-    story.plant(Check::Daily, "and it is day 2");
-    story.streak(4, 3, parts(0, 1_400), 100);
-    story.plant(Check::Daily, "and it is day 1");
-    story.streak(9, 4, parts(0, 1_600), 125);
-    story.chapter();
-    story.plant(Check::Daily, "0 paid and 1001 free");
-    story.streak(0, 1, parts(0, 1_001), 50);
-    story.plant(Check::Daily, "1200 paid and 0 free");
-    story.streak(1, 2, parts(1_200, 0), 75);
-    story.plant(Check::Daily, "76 xp");
-    story.streak(2, 3, parts(0, 1_400), 76);
-    story.chapter();
-    story.vip(0, 50);
-    story.vip(2, 50);
-    story.plant(Check::Daily, "again");
-    story.vip(2, 50);
-    story.plant(Check::Daily, "51");
-    story.vip(3, 51);
-    story.chapter();
-    let (at, day) = (days(0), days(1).date_naive());
-    let balance = Wallet { vip_points: 50, ..story.wallet() };
-    story.wallets.insert(story.player, balance);
-    story.plant(Check::Daily, "another day");
-    story.account(&AccountEvent::VipClaimed { at, day, vip_points: 50, balance });
     story.end().await;
 }
