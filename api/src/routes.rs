@@ -49,7 +49,7 @@ pub fn all(app: App) -> Router {
         .route("/api/auth/me", get(auth::me))
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
-        .route("/api/users/statement", get(users::statement))
+        .route("/api/users/statement", get(users::statement::statement))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -110,7 +110,7 @@ pub fn all(app: App) -> Router {
     paths(
         health::health, health::ready,
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
-        users::balance, users::statement,
+        users::balance, users::statement::statement,
         shop::catalog, shop::benefits, shop::limited_packages,
         shop::buying::buy, shop::buying::buy_limited,
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
