@@ -33,6 +33,7 @@ use docs::Security;
 /// The whole service.
 pub fn all(app: App) -> Router {
     let mut routes = Router::new()
+        .merge(daily_rewards())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -51,14 +52,7 @@ pub fn all(app: App) -> Router {
         .route("/api/auth/me", get(auth::me))
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
-        .route("/api/users/statement", get(users::statement))
-        // Daily rewards.
-        .route("/api/streak/status", get(streak::status))
-        .route("/api/streak/preview", get(streak::preview))
-        .route("/api/streak/history", get(streak::history))
-        .route("/api/streak/claim", post(streak::claim))
-        .route("/api/vip/status", get(vip::status))
-        .route("/api/vip/claim", post(vip::claim))
+        .route("/api/users/statement", get(users::statement::statement))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -106,6 +100,17 @@ pub fn all(app: App) -> Router {
         .with_state(app)
 }
 
+/// What a player may have once a day.
+fn daily_rewards() -> Router<App> {
+    Router::new()
+        .route("/api/streak/status", get(streak::status))
+        .route("/api/streak/preview", get(streak::preview))
+        .route("/api/streak/history", get(streak::history))
+        .route("/api/streak/claim", post(streak::claim))
+        .route("/api/vip/status", get(vip::status))
+        .route("/api/vip/claim", post(vip::claim))
+}
+
 /// What `/openapi.json` describes.
 #[derive(OpenApi)]
 #[openapi(
@@ -119,7 +124,7 @@ pub fn all(app: App) -> Router {
     paths(
         health::health, health::ready,
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
-        users::balance, users::statement,
+        users::balance, users::statement::statement,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         shop::catalog, shop::benefits, shop::limited_packages,
         shop::buying::buy, shop::buying::buy_limited,

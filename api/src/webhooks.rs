@@ -1,6 +1,8 @@
 //! Messages of the payment provider: kept raw, then settled. A message is only a hint that something
 //! has happened; what has, the provider is asked. So they may come twice, late and in any order.
 
+mod desk;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use sqlx::{PgPool, Row};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::error::{ApiError, Reason};
+use desk::{Desk, Incoming};
 
 /// How often messages are looked for that another node has left.
 const ROUND: Duration = Duration::from_secs(1);
@@ -32,6 +35,7 @@ const NAME: &str = "webhook";
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     pool: PgPool,
+    desk: Desk,
     wake: Arc<Notify>,
     /// Messages being settled by whoever took them in.
     hands: Arc<Semaphore>,
@@ -54,7 +58,8 @@ impl Webhooks {
     /// In this database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, wake: Arc::default(), hands: Arc::new(Semaphore::new(HANDS)) }
+        let desk = Desk::open(pool.clone());
+        Self { pool, desk, wake: Arc::default(), hands: Arc::new(Semaphore::new(HANDS)) }
     }
 
     /// Keeps a message that was believed, and begins to settle it; false if it had come before.
@@ -71,25 +76,9 @@ impl Webhooks {
             return Err(ApiError::new(Reason::BodyTooLarge, "the message is too long"));
         }
         let hand = self.hands.clone().try_acquire_owned().ok();
-        // Whoever settles it at once is left alone with it for a while.
-        let kept = sqlx::query(
-            "insert into payments.webhooks
-                    (event_id, provider, receipt_code, payment, status, reason, body,
-                     attempts, next_try_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $8 * interval '30 seconds')
-             on conflict (event_id) do nothing",
-        )
-        .bind(&notice.event_id)
-        .bind(commands.provider.name())
-        .bind(notice.receipt_code.map(|receipt| receipt.to_string()))
-        .bind(&notice.payment)
-        .bind(&notice.status)
-        .bind(&notice.reason)
-        .bind(body)
-        .bind(i32::from(hand.is_some()))
-        .execute(&self.pool)
-        .await?;
-        let is_new = kept.rows_affected() > 0;
+        let (provider, in_hand) = (commands.provider.name(), hand.is_some());
+        let incoming = Incoming { provider, notice: notice.clone(), body: body.to_vec(), in_hand };
+        let is_new = self.desk.keep(incoming).await?;
         match hand {
             Some(hand) if is_new => {
                 let (webhooks, commands) = (self.clone(), commands.clone());
@@ -208,23 +197,27 @@ impl Webhooks {
     }
 
     async fn close(&self, open: &Open, outcome: Outcome) -> Result<(), sqlx::Error> {
+        let event_id = &open.notice.event_id;
         let (column, error) = match outcome {
-            Outcome::Settled => ("settled_at = now()", None),
-            Outcome::Hopeless(error) => ("given_up_at = now()", Some(error)),
+            Outcome::Settled => {
+                self.desk.settled(event_id.clone()).await;
+                return Ok(());
+            }
+            Outcome::Hopeless(error) => ("given_up_at = now()", error),
             Outcome::Later(error) if open.attempts >= ATTEMPTS => {
-                tracing::error!(event_id = open.notice.event_id, error, "a message is given up");
-                ("given_up_at = now()", Some(error))
+                tracing::error!(event_id, error, "a message is given up");
+                ("given_up_at = now()", error)
             }
             // 0.1 s, 0.2 s, 0.4 s … up to a minute.
             Outcome::Later(error) => (
                 "next_try_at = now() + least(interval '1 minute',
                                interval '50 milliseconds' * power(2, least(attempts, 12)))",
-                Some(error),
+                error,
             ),
         };
         let update =
             format!("update payments.webhooks set {column}, error = $2 where event_id = $1");
-        sqlx::query(&update).bind(&open.notice.event_id).bind(error).execute(&self.pool).await?;
+        sqlx::query(&update).bind(event_id).bind(error).execute(&self.pool).await?;
         Ok(())
     }
 }

@@ -17,9 +17,9 @@ use crate::load::Answer;
 pub const SECRET: &str = "webhook-secret-of-the-benchmark";
 const WEBHOOK: &str = "/api/shop/webhook/payment";
 /// Asking again too soon would measure the asking.
-const ASK_AGAIN: Duration = Duration::from_millis(1);
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// A purchase that takes longer to settle is an error.
-const PATIENCE: u32 = 5_000;
+const PATIENCE: u32 = 2_000;
 
 /// A purchase that waits for the provider.
 #[derive(Deserialize)]

@@ -39,8 +39,8 @@ use futures::future::BoxFuture;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use self::books::Entry;
-use self::card::Card;
+use self::books::{Entry, Wishes};
+use self::card::{Card, State};
 use self::webhooks::{Courier, Letter};
 use super::secret::Secret;
 use super::{
@@ -83,15 +83,25 @@ pub struct Sandbox {
     delay: Duration,
     courier: Courier,
     address: watch::Receiver<Option<String>>,
-    entries: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<Ask>,
     agenda: mpsc::Sender<()>,
     outbox: mpsc::Sender<()>,
 }
 
-/// The first wish for a charge is recorded; later ones learn what was recorded.
+/// Something that is done for many at once; answered by how the charge stands then.
 struct Ask {
-    entry: Entry,
+    charge_id: String,
+    wish: Wish,
     answer: oneshot::Sender<Result<ChargeState, ProviderError>>,
+}
+
+enum Wish {
+    /// The first is recorded; later ones learn what was recorded.
+    Record(Box<Entry>),
+    /// Decide it, if it is still pending.
+    Decide(State),
+    /// Only tell.
+    Tell,
 }
 
 impl Sandbox {
@@ -106,11 +116,11 @@ impl Sandbox {
     ) -> Result<Self, ProviderError> {
         let http = reqwest::Client::builder().no_proxy().build().map_err(ProviderError::new)?;
         let courier = Courier { http, secrets: settings.secrets };
-        let (entries, asks) = mpsc::channel(QUEUE);
+        let (asks, asked) = mpsc::channel(QUEUE);
         let (agenda, agenda_woken) = mpsc::channel(1);
         let (outbox, outbox_woken) = mpsc::channel(1);
         let address = settings.address;
-        tokio::spawn(keep_books(pool.clone(), clock.clone(), asks));
+        tokio::spawn(keep_books(pool.clone(), clock.clone(), asked));
         tokio::spawn(agenda::keep_agenda(
             pool.clone(),
             clock.clone(),
@@ -125,14 +135,15 @@ impl Sandbox {
             outbox_woken,
         ));
         let delay = settings.delay;
-        Ok(Self { pool, clock, delay, courier, address, entries, agenda, outbox })
+        Ok(Self { pool, clock, delay, courier, address, asks, agenda, outbox })
     }
 
-    /// Records a charge together with others.
-    async fn record(&self, entry: Entry) -> Result<ChargeState, ProviderError> {
+    /// Asks together with others.
+    async fn ask(&self, charge: &Charge, wish: Wish) -> Result<ChargeState, ProviderError> {
         let (answer, answered) = oneshot::channel();
         let gone = || ProviderError::new("the sandbox has ended");
-        self.entries.send(Ask { entry, answer }).await.map_err(|_| gone())?;
+        let ask = Ask { charge_id: charge.charge_id.to_string(), wish, answer };
+        self.asks.send(ask).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -184,7 +195,7 @@ impl Sandbox {
         let state = if card.deed().is_some() || card.messages() > 0 {
             self.record_with_consequences(charge, card).await?
         } else {
-            self.record(Entry::of(charge, card)).await?
+            self.ask(charge, Wish::Record(Box::new(Entry::of(charge, card)))).await?
         };
         if card == Card::Timeout {
             return Err(ProviderError::new("the sandbox's answer was lost, as its card says"));
@@ -210,7 +221,7 @@ impl PaymentProvider for Sandbox {
         &'a self,
         charge: &'a Charge,
     ) -> BoxFuture<'a, Result<ChargeState, ProviderError>> {
-        books::status(&self.pool, charge).map(told).boxed()
+        self.ask(charge, Wish::Tell).boxed()
     }
 
     fn capture<'a>(
@@ -247,7 +258,13 @@ impl PaymentProvider for Sandbox {
         charge: &'a Charge,
         notice: &'a Notice,
     ) -> BoxFuture<'a, Result<(), ProviderError>> {
-        books::take_note(&self.pool, charge, notice).map(told).boxed()
+        async {
+            match books::decision(notice) {
+                Some(state) => self.ask(charge, Wish::Decide(state)).await.map(drop),
+                None => told(books::take_note(&self.pool, charge, notice).await),
+            }
+        }
+        .boxed()
     }
 
     fn records<'a>(
@@ -262,20 +279,24 @@ fn told<T>(answer: sqlx::Result<T>) -> Result<T, ProviderError> {
     answer.map_err(ProviderError::new)
 }
 
-/// Records charges in batches: while one is being written, the next one gathers.
-async fn keep_books(pool: PgPool, clock: Arc<dyn Clock>, mut asks: mpsc::Receiver<Ask>) {
+/// Keeps the books in batches: while one is being written, the next one gathers.
+async fn keep_books(pool: PgPool, clock: Arc<dyn Clock>, mut asked: mpsc::Receiver<Ask>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while asks.recv_many(&mut batch, BATCH).await > 0 {
-        let (entries, answers): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|Ask { entry, answer }| (entry, answer)).unzip();
-        let recorded = books::record(&pool, &entries, clock.now()).await;
-        for (entry, answer) in entries.iter().zip(answers) {
-            let id = entry.charge.charge_id.to_string();
-            let state = match &recorded {
-                Ok(states) => states
-                    .get(&id)
-                    .copied()
-                    .ok_or_else(|| ProviderError::new(format!("charge {id} was not recorded"))),
+    while asked.recv_many(&mut batch, BATCH).await > 0 {
+        let mut wishes = Wishes::default();
+        let mut answers = Vec::with_capacity(batch.len());
+        for Ask { charge_id, wish, answer } in batch.drain(..) {
+            match wish {
+                Wish::Record(entry) => wishes.entries.push(*entry),
+                Wish::Decide(state) => wishes.decisions.push((charge_id.clone(), state)),
+                Wish::Tell => wishes.asked.push(charge_id.clone()),
+            }
+            answers.push((charge_id, answer));
+        }
+        let states = books::fulfil(&pool, &wishes, clock.now()).await;
+        for (charge_id, answer) in answers {
+            let state = match &states {
+                Ok(states) => Ok(states.get(&charge_id).copied().unwrap_or(ChargeState::Unknown)),
                 Err(error) => Err(ProviderError::new(error)),
             };
             // Whoever has gone away asks again.

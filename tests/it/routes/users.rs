@@ -131,3 +131,46 @@ async fn a_read_waits_for_the_position_that_it_has_to_show_and_not_for_ever() {
     let answer = request.header("X-Min-Position", "soon").send().await.unwrap();
     assert_eq!(answer.status(), 400);
 }
+
+#[tokio::test]
+async fn a_refund_after_spending_reads_right_to_somebody_who_never_saw_the_code() {
+    let app = App::start().await;
+    let (player, admin) = (app.player().await, app.admin().await);
+    let bought = app.post("/api/shop/buy", Some(&player), json!({"product_id": 1001})).await;
+    let spent = app.post("/test/spend", Some(&player), json!({"gold": 1_070})).await;
+    assert_eq!(spent.status, 200, "{}", spent.text);
+    let receipt = bought.body["receipt_code"].as_str().unwrap();
+    let path = format!("/api/admin/transactions/{receipt}/refund");
+    let wish = json!({"reason": "the player asked"});
+    let refunded = app.post_keyed(&path, &admin, "r-1", &wish).await;
+    assert_eq!(refunded.body["debt"], 70, "{}", refunded.text);
+    app.post("/test/spend", Some(&player), json!({"gold": 1}))
+        .await
+        .is_problem(403, "SPEND_LOCKED");
+    let grant = format!("/api/admin/users/{PLAYER_ID}/grant");
+    let earned = app.post_keyed(&grant, &admin, "g-1", &json!({"gold": 50, "reason": "won"})).await;
+    assert_eq!(earned.body["new_gold_balance"], 0, "all of it repays: {}", earned.text);
+    let earned = app.post_keyed(&grant, &admin, "g-2", &json!({"gold": 50, "reason": "won"})).await;
+    let position = earned.body["position"].as_u64().unwrap();
+
+    let statement = app.get_at("/api/users/statement", &player, position).await;
+    let lines = statement.body["items"].as_array().unwrap();
+    let names = ["kind", "gold", "balance_after", "debt_change", "debt_after", "description"];
+    let told: Vec<Value> = lines.iter().map(|line| json!(names.map(|name| &line[name]))).collect();
+    let expected = [
+        json!(["grant", 30, 30, -20, 0, "운영팀 지급: 그중 20골드로 갚아야 할 골드를 갚음"]),
+        json!(["grant", 0, 0, -50, 20, "운영팀 지급: 그중 50골드로 갚아야 할 골드를 갚음"]),
+        json!([
+            "refund",
+            -30,
+            0,
+            70,
+            70,
+            "결제 환불로 골드 회수: 잔액이 70골드 모자라 갚아야 할 골드로 남음"
+        ]),
+        json!(["spend", -1_070, 30, 0, 0, "골드 사용"]),
+        json!(["purchase", 100, 1_100, 0, 0, "골드 구매"]),
+        json!(["sign_up_bonus", 1_000, 1_000, 0, 0, "가입 축하 골드"]),
+    ];
+    assert_eq!(told, expected);
+}

@@ -73,22 +73,64 @@ fn stored(cents: Cents) -> i64 {
     i64::try_from(cents.0).unwrap_or(i64::MAX)
 }
 
-/// Records many charges in one round trip. Returns how each stands now, by charge id.
-pub(super) async fn record(
+/// What many callers want at once.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    /// Charges to be recorded, unless they are there.
+    pub entries: Vec<Entry>,
+    /// Charges to be decided, if they are still pending.
+    pub decisions: Vec<(String, State)>,
+    /// Charges that somebody asks about.
+    pub asked: Vec<String>,
+}
+
+/// Does it all in a statement of each kind. Returns how each charge stands now, by charge id; those
+/// that nobody has heard of are missing.
+pub(super) async fn fulfil(
     pool: &PgPool,
-    entries: &[Entry],
+    wishes: &Wishes,
     now: DateTime<Utc>,
 ) -> sqlx::Result<HashMap<String, ChargeState>> {
-    let mut recorded = insert(pool, entries, now).await?;
-    let ids = entries.iter().map(|entry| entry.charge.charge_id.to_string());
-    let missing: Vec<String> = ids.filter(|id| !recorded.contains_key(id)).collect();
-    if !missing.is_empty() {
-        // Some were there before.
+    let Wishes { entries, decisions, asked } = wishes;
+    let mut known = match &entries[..] {
+        [] => HashMap::new(),
+        entries => insert(pool, entries, now).await?,
+    };
+    decide_all(pool, decisions).await?;
+    let recorded = entries.iter().map(|entry| entry.charge.charge_id.to_string());
+    // Some were there before.
+    let there: Vec<String> = recorded.filter(|id| !known.contains_key(id)).collect();
+    let decided = decisions.iter().map(|(id, _)| id.clone());
+    let open: Vec<String> = there.into_iter().chain(decided).chain(asked.iter().cloned()).collect();
+    if !open.is_empty() {
         let query = format!("select {COLUMNS} from sandbox.charges where charge_id = any($1)");
-        let rows: Vec<Row> = sqlx::query_as(&query).bind(&missing).fetch_all(pool).await?;
-        recorded.extend(rows.into_iter().map(|row| (row.charge_id.clone(), row.state())));
+        let rows: Vec<Row> = sqlx::query_as(&query).bind(&open).fetch_all(pool).await?;
+        known.extend(rows.into_iter().map(|row| (row.charge_id.clone(), row.state())));
     }
-    Ok(recorded)
+    Ok(known)
+}
+
+/// Decides charges that are still pending.
+async fn decide_all(pool: &PgPool, decisions: &[(String, State)]) -> sqlx::Result<()> {
+    if decisions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = decisions.iter().map(|(id, _)| id.as_str()).collect();
+    let states: Vec<&str> = decisions.iter().map(|(_, state)| state.name()).collect();
+    let reasons: Vec<_> = decisions.iter().map(|(_, state)| state.reason()).collect();
+    sqlx::query(
+        "update sandbox.charges charge set state = decision.state, reason = decision.reason \
+           from (select distinct on (id) id, state, reason \
+                   from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
+                        as said (id, state, reason, n) order by id, n) as decision \
+          where charge.charge_id = decision.id and charge.state = 'pending'",
+    )
+    .bind(ids)
+    .bind(states)
+    .bind(reasons)
+    .execute(pool)
+    .await
+    .map(drop)
 }
 
 /// Inserts those that are not there, and returns them.
@@ -268,21 +310,23 @@ pub(super) async fn refund(
     Ok(RefundState::Done { refunded: cents(refunded) })
 }
 
-/// Records what a message says: the word of the bank behind the sandbox. It decides what is
-/// pending; what is captured it can give or take back; else it changes nothing.
-pub(super) async fn take_note(pool: &PgPool, charge: &Charge, notice: &Notice) -> sqlx::Result<()> {
+/// What a message decides about a charge that is still pending, if it is about that.
+pub(super) fn decision(notice: &Notice) -> Option<State> {
     match &*notice.status {
-        "succeeded" => decide(pool, charge, State::Captured).await,
-        "failed" => {
-            let reason = reason(notice.reason.as_deref());
-            decide(pool, charge, State::Declined(reason)).await
-        }
-        "refunded" => do_deed(pool, &charge.charge_id.to_string(), Deed::Refund).await.map(drop),
-        "charged_back" => {
-            do_deed(pool, &charge.charge_id.to_string(), Deed::ChargeBack).await.map(drop)
-        }
-        _ => Ok(()),
+        "succeeded" => Some(State::Captured),
+        "failed" => Some(State::Declined(reason(notice.reason.as_deref()))),
+        _ => None,
     }
+}
+
+/// What a message says of a charge that is captured.
+pub(super) async fn take_note(pool: &PgPool, charge: &Charge, notice: &Notice) -> sqlx::Result<()> {
+    let deed = match &*notice.status {
+        "refunded" => Deed::Refund,
+        "charged_back" => Deed::ChargeBack,
+        _ => return Ok(()),
+    };
+    do_deed(pool, &charge.charge_id.to_string(), deed).await.map(drop)
 }
 
 /// Does what was on the agenda, if it still can be done: then there is something to tell.

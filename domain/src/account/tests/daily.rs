@@ -1,5 +1,7 @@
 //! The streak and vip points, as stories.
 
+use std::slice;
+
 use super::*;
 
 fn claim_streak(second: i64) -> AccountCommand {
@@ -23,8 +25,8 @@ fn a_streak_is_claimed_once_a_day_and_pays_more_the_next() {
         xp: 50,
         movement: moved(free(1_000), wallet(0, 2_000)),
     };
-    given::<Account>(&opened()).when(&claim_streak(1)).then(&[first.clone()]);
-    given::<Account>(&with(&[first.clone()])).when(&claim_streak(2)).then(&[]);
+    given::<Account>(&opened()).when(&claim_streak(1)).then(slice::from_ref(&first));
+    given::<Account>(&with(slice::from_ref(&first))).when(&claim_streak(2)).then(&[]);
     let second = AccountEvent::StreakClaimed {
         at: at(DAY),
         day: at(DAY).date_naive(),
@@ -33,7 +35,9 @@ fn a_streak_is_claimed_once_a_day_and_pays_more_the_next() {
         xp: 75,
         movement: moved(free(1_200), wallet(0, 3_200)),
     };
-    given::<Account>(&with(&[first.clone()])).when(&claim_streak(DAY)).then(&[second.clone()]);
+    given::<Account>(&with(slice::from_ref(&first)))
+        .when(&claim_streak(DAY))
+        .then(slice::from_ref(&second));
     let account = given::<Account>(&with(&[first, second])).state();
     assert_eq!(account.daily().xp(), 125);
     assert!(matches!(
@@ -81,7 +85,7 @@ fn vip_points_are_claimed_once_a_day() {
         balance: Wallet { vip_points, ..wallet(0, 1_000) },
     };
     let first = event(1, 50);
-    given::<Account>(&opened()).when(&claim(1)).then(&[first.clone()]);
-    given::<Account>(&with(&[first.clone()])).when(&claim(2)).then(&[]);
+    given::<Account>(&opened()).when(&claim(1)).then(slice::from_ref(&first));
+    given::<Account>(&with(slice::from_ref(&first))).when(&claim(2)).then(&[]);
     given::<Account>(&with(&[first])).when(&claim(5 * DAY)).then(&[event(5 * DAY, 100)]);
 }
