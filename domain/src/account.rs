@@ -488,8 +488,8 @@ impl Aggregate for Account {
             }
             AccountEvent::CoolingOffStarted { until, .. } => self.controls.cools_off(*until),
             AccountEvent::SelfExcluded { until, .. } => self.controls.is_excluded(*until),
-            AccountEvent::StreakClaimed { at, streak_count, xp, .. } => {
-                self.daily.streak_claimed(*at, *streak_count, *xp);
+            AccountEvent::StreakClaimed { at, streak_count, xp_after, .. } => {
+                self.daily.streak_claimed(*at, *streak_count, *xp_after);
             }
             AccountEvent::VipClaimed { at, .. } => self.daily.vip_claimed(*at),
             AccountEvent::SignUpBonusGranted { .. }

@@ -1,7 +1,7 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
 use axum::extract::ws::Utf8Bytes;
-use domain::account::{AccountEvent, StreakReward};
+use domain::account::{AccountEvent, StreakReward, level};
 use domain::id::{ChargeId, ItemId, PlayerId, ReceiptCode};
 use domain::money::{Cents, Movement, Quantity, Wallet};
 use domain::offer::{BenefitOffer, Offer, Ware};
@@ -317,6 +317,9 @@ struct StreakData {
     next: RewardData,
     awarded_gold: u64,
     awarded_xp: u64,
+    /// All experience, and the level that goes with it.
+    xp: u64,
+    level: u64,
     claimed_at: String,
 }
 
@@ -337,7 +340,8 @@ impl RewardData {
 impl StreakData {
     /// What an event says about a streak, if it is about one.
     fn of(user_id: PlayerId, event: &AccountEvent) -> Option<Self> {
-        let AccountEvent::StreakClaimed { at, streak_count, xp, movement, .. } = event else {
+        let AccountEvent::StreakClaimed { at, streak_count, xp, xp_after, movement, .. } = event
+        else {
             return None;
         };
         Some(Self {
@@ -348,6 +352,8 @@ impl StreakData {
             next: RewardData::of_day(streak_count.saturating_add(1)),
             awarded_gold: moved(movement),
             awarded_xp: *xp,
+            xp: *xp_after,
+            level: level(*xp_after),
             claimed_at: rfc3339(*at),
         })
     }
@@ -498,6 +504,7 @@ mod tests {
             streak_count: 2,
             grace_days: 0,
             xp: 75,
+            xp_after: 125,
             movement: wallet.credit(GoldParts { paid: 0, free: 1_200 }).unwrap(),
         });
         let data = &told[0]["data"];

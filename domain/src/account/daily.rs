@@ -109,9 +109,9 @@ impl Daily {
         streak_count(last, at.date_naive(), grace_days)
     }
 
-    pub(super) fn streak_claimed(&mut self, at: DateTime<Utc>, count: u32, xp: u64) {
+    pub(super) fn streak_claimed(&mut self, at: DateTime<Utc>, count: u32, xp_after: u64) {
         self.streak = Some((at, count));
-        self.xp = self.xp.saturating_add(xp);
+        self.xp = xp_after;
     }
 
     pub(super) fn vip_claimed(&mut self, at: DateTime<Utc>) {
@@ -126,7 +126,16 @@ impl Account {
         let StreakReward { gold, xp } = StreakReward::of_day(streak_count);
         let movement = self.credit(GoldParts::all_free(gold))?;
         let day = at.date_naive();
-        Ok(vec![AccountEvent::StreakClaimed { at, day, streak_count, grace_days, xp, movement }])
+        let xp_after = self.daily.xp.saturating_add(xp);
+        Ok(vec![AccountEvent::StreakClaimed {
+            at,
+            day,
+            streak_count,
+            grace_days,
+            xp,
+            xp_after,
+            movement,
+        }])
     }
 
     /// Today's vip points; nothing, if they were claimed.

@@ -237,8 +237,10 @@ pub enum AccountEvent {
         /// So many missed days did not end a streak then.
         #[serde(default, skip_serializing_if = "is_zero")]
         grace_days: u8,
-        /// Experience.
+        /// Experience that it gave.
         xp: u64,
+        /// All experience after it.
+        xp_after: u64,
         /// Credit.
         movement: Movement,
     },

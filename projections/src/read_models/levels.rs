@@ -83,10 +83,8 @@ impl ReadModel for Levels {
 
     fn fold(&mut self, entry: &Entry<'_>) {
         let ClubEvent::Account(player, event) = &entry.event else { return };
-        let AccountEvent::StreakClaimed { xp, .. } = event else { return };
-        let (position, gained) = self.0.entry(*player).or_default();
-        *position = entry.position;
-        *gained = gained.saturating_add(amount(*xp));
+        let AccountEvent::StreakClaimed { xp_after, .. } = event else { return };
+        self.0.insert(*player, (entry.position, amount(*xp_after)));
     }
 
     fn upsert<'a>(
@@ -99,18 +97,17 @@ impl ReadModel for Levels {
                 return Ok(());
             }
             let mut columns: [Vec<i64>; 3] = Default::default();
-            for (player, (position, gained)) in self.0.drain() {
-                for (column, value) in columns.iter_mut().zip([position, player.0, gained]) {
+            for (player, (position, xp)) in self.0.drain() {
+                for (column, value) in columns.iter_mut().zip([position, player.0, xp]) {
                     column.push(value);
                 }
             }
             let table = table(NAME, generation);
-            // What was gained is added in the transaction that moves the follower's place.
             let sql = format!(
-                "insert into {table} as had (position, player_id, xp)
+                "insert into {table} (position, player_id, xp)
                  select * from unnest($1::bigint[], $2::bigint[], $3::bigint[])
                  on conflict (player_id) do update set
-                    position = excluded.position, xp = had.xp + excluded.xp"
+                    position = excluded.position, xp = excluded.xp"
             );
             let query = columns.into_iter().fold(sqlx::query(&sql), |query, it| query.bind(it));
             query.execute(connection).await?;
@@ -119,8 +116,8 @@ impl ReadModel for Levels {
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        for (player, (position, gained)) in self.0.drain() {
-            rows.row(3).int(position).int(player.0).int(gained);
+        for (player, (position, xp)) in self.0.drain() {
+            rows.row(3).int(position).int(player.0).int(xp);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{Check, Verdict};
 pub(super) struct Daily {
     streak: Option<(NaiveDate, u32)>,
     vip: Option<NaiveDate>,
+    xp: u64,
 }
 
 /// What a claim of the streak says of itself.
@@ -22,14 +23,25 @@ struct Claim {
     count: u32,
     grace_days: u8,
     xp: u64,
+    xp_after: u64,
 }
 
 impl Daily {
     pub(super) fn take(&mut self, player: PlayerId, event: &AccountEvent) -> Verdict {
         match event {
-            AccountEvent::StreakClaimed { at, day, streak_count, grace_days, xp, movement } => {
-                let (at, day, count, grace_days, xp) = (*at, *day, *streak_count, *grace_days, *xp);
-                self.streak(player, &Claim { at, day, count, grace_days, xp }, movement)
+            AccountEvent::StreakClaimed {
+                at,
+                day,
+                streak_count: count,
+                grace_days,
+                xp,
+                xp_after,
+                movement,
+            } => {
+                let (at, day, count, grace_days) = (*at, *day, *count, *grace_days);
+                let (xp, xp_after) = (*xp, *xp_after);
+                let claim = Claim { at, day, count, grace_days, xp, xp_after };
+                self.streak(player, &claim, movement)
             }
             AccountEvent::VipClaimed { at, day, vip_points, .. } => {
                 self.vip(player, (*at, *day), *vip_points)
@@ -60,7 +72,8 @@ impl Daily {
     }
 
     fn streak(&mut self, player: PlayerId, claim: &Claim, movement: &Movement) -> Verdict {
-        let Claim { at, day, count, grace_days, xp } = *claim;
+        let Claim { at, day, count, grace_days, xp, xp_after } = *claim;
+        let before = std::mem::replace(&mut self.xp, xp_after);
         let last = self.streak.replace((day, count));
         of_day(player, at, day)?;
         let Some(expected) = streak_count(last, day, grace_days) else {
@@ -81,6 +94,9 @@ impl Daily {
                 paid.paid,
                 paid.free
             ));
+        }
+        if xp_after != before.saturating_add(xp) {
+            return wrong(format!("player {player} had {before} xp, got {xp} and has {xp_after}"));
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ fn a_streak_is_claimed_once_a_day_and_pays_more_the_next() {
         streak_count: 1,
         grace_days: 0,
         xp: 50,
+        xp_after: 50,
         movement: moved(free(1_000), wallet(0, 2_000)),
     };
     given::<Account>(&opened()).when(&claim_streak(1)).then(slice::from_ref(&first));
@@ -33,6 +34,7 @@ fn a_streak_is_claimed_once_a_day_and_pays_more_the_next() {
         streak_count: 2,
         grace_days: 0,
         xp: 75,
+        xp_after: 125,
         movement: moved(free(1_200), wallet(0, 3_200)),
     };
     given::<Account>(&with(slice::from_ref(&first)))

@@ -29,6 +29,7 @@ struct Story {
     events: Vec<StoredEvent>,
     sequences: HashMap<String, u64>,
     wallets: HashMap<i64, Wallet>,
+    xp: HashMap<i64, u64>,
     player: i64,
     codes: u64,
     planted: Vec<(u64, Check, &'static str)>,

@@ -13,12 +13,16 @@ impl Story {
     fn streak(&mut self, on: i64, streak_count: u32, gold: GoldParts, xp: u64) {
         let (at, movement) = (days(on), self.credit(gold));
         let day = at.date_naive();
+        let all = self.xp.entry(self.player).or_default();
+        *all += xp;
+        let xp_after = *all;
         self.account(&AccountEvent::StreakClaimed {
             at,
             day,
             streak_count,
             grace_days: 0,
             xp,
+            xp_after,
             movement,
         });
     }
