@@ -54,7 +54,8 @@ const AIMS: &[Aim] = &[
     aim("grant_http_hot_32", SINGLE_32, 0.85, 1.5),
     aim("purchase_http_spread_32", SINGLE_32, 0.25, 0.45),
     required("purchase_limited_http_32", PURCHASE, 0.4),
-    required("checkout_pending_settled_32", PURCHASE, 0.4),
+    // Its time is the provider's for the greater part: docs/performance.md takes it apart.
+    compared("checkout_pending_settled_32", PURCHASE),
     aim("balance_http_32", SINGLE_32, 1.5, 4.5),
     aim("rebuild_all", Of::Value, 100_000.0, 300_000.0),
     aim("verify_chain", COPY, 0.5, 0.6),
@@ -290,7 +291,7 @@ impl Report {
         let head = ["what", "measured", "required", "", "goal", ""];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         let mut missed = 0;
-        for aim in AIMS.iter().filter(|aim| aim.goal.is_some()) {
+        for aim in AIMS.iter().filter(|aim| aim.goal.or(aim.required).is_some()) {
             let Some(measured) = self.against(aim) else { continue };
             let reached = |bound: f64| match aim.of {
                 Of::Times(_) | Of::Value => measured >= bound,
