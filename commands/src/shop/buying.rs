@@ -92,7 +92,11 @@ impl Commands {
                 return Err(Failure::Refused { refusal: refusal.into(), place: requested.place });
             }
         };
-        let ended = self.check_out(&caller.without_key(), &purchase, &token, replayed).await?;
+        let ended = if replayed {
+            self.asked_again(&purchase, position).await?
+        } else {
+            self.check_out(&caller.without_key(), &purchase, &token).await?
+        };
         if ended.body.outcome == PurchaseOutcome::Pending {
             self.pending.remember(&purchase);
         }
@@ -104,14 +108,7 @@ impl Commands {
         caller: &Caller,
         purchase: &UnderWay,
         card: &CardToken,
-        replayed: bool,
     ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
-        if replayed {
-            // Its first time may be under way, here or elsewhere: give it a moment.
-            self.await_end(purchase).await;
-            let pending = purchase.pending(self.bus.head().position);
-            return Ok(self.find_end(purchase).await?.unwrap_or(pending));
-        }
         let ended = match self.provider.charge(&purchase.charge(), card).await {
             Ok(state) => self.settle_open(caller, purchase, state).await,
             Err(error) => Err(self.silent(&error)),
@@ -128,6 +125,19 @@ impl Commands {
             }
             ended => ended,
         }
+    }
+
+    /// A repeat: its first time, requested at this position, may be under way, here or elsewhere.
+    async fn asked_again(
+        &self,
+        purchase: &UnderWay,
+        requested_at: u64,
+    ) -> Result<Answer<Purchase>, Failure<ShopRefusal>> {
+        // This node may not have heard of the request yet: to it, nothing would be open.
+        self.bus.reach(requested_at, REPEAT_PATIENCE).await;
+        self.await_end(purchase).await;
+        let pending = purchase.pending(self.bus.head().position);
+        Ok(self.find_end(purchase).await?.unwrap_or(pending))
     }
 
     /// Waits until a purchase has ended or its provider has had its time, within bounds.
