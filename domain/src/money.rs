@@ -83,6 +83,16 @@ impl GoldParts {
         }
     }
 
+    /// What one of `count` equal things has cost that were bought together for this: the
+    /// `number`-th, from 1. The first ones were paid with given gold.
+    #[must_use]
+    pub fn of_one(self, number: u8, count: u8) -> Self {
+        let each = self.total() / u64::from(count.max(1));
+        let until = |number: u8| self.first_free(each.saturating_mul(number.into()));
+        let (before, after) = (until(number.saturating_sub(1)), until(number));
+        Self { paid: after.paid - before.paid, free: after.free - before.free }
+    }
+
     fn is_zero(&self) -> bool {
         self.total() == 0
     }
@@ -377,6 +387,14 @@ mod tests {
     fn a_setting_spends_bought_gold_first() {
         let spent = wallet(40, 30, 0).debit(Gold::new(50).unwrap(), SpendOrder::PaidFirst).unwrap();
         assert_eq!(spent.gold, GoldParts { paid: 40, free: 10 });
+    }
+
+    #[test]
+    fn things_that_were_bought_together_cost_the_same_each() {
+        let paid = GoldParts { paid: 4, free: 5 };
+        let parts = [1, 2, 3].map(|number| paid.of_one(number, 3));
+        assert!(parts.iter().all(|part| part.total() == 3), "{parts:?}");
+        assert_eq!(parts.into_iter().fold(GoldParts::default(), GoldParts::plus), paid);
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Account {
         }
         if events.is_empty() { Err(AccountRefusal::NothingToRefund) } else { Ok(events) }
     }
+
     pub(super) fn benefit_bought(
         &mut self,
         at: DateTime<Utc>,
@@ -115,16 +116,8 @@ impl Account {
             let uses = self.uses.entry(Ware::Product(offer.product_id)).or_default();
             uses.add(limit.per, at, count.into());
         }
-        let (whole, mut before) = (u64::from(count.max(1)), GoldParts::default());
         for number in 1..=count {
-            // Each item has paid a whole number of coins of each kind; together, all of them.
-            let share = |coins: u64| {
-                coins / whole * u64::from(number) + coins % whole * u64::from(number) / whole
-            };
-            let after = GoldParts { paid: share(paid.paid), free: share(paid.free) };
-            let price =
-                GoldParts { paid: after.paid - before.paid, free: after.free - before.free };
-            before = after;
+            let price = paid.of_one(number, count);
             let item = Item { bought_at: at, price, expires_at: offer.expires_at };
             self.items.insert(ItemId { receipt_code, number }, item);
         }

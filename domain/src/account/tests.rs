@@ -459,6 +459,16 @@ fn items_are_returned_for_exactly_the_kinds_of_gold_that_paid_for_them() {
 }
 
 #[test]
+fn a_cheap_benefit_is_taken_back_whatever_kinds_of_gold_have_paid_for_it() {
+    let mut history = bought();
+    decide(&mut history, &spend(998));
+    decide(&mut history, &buy_benefit(5, benefit(3, 3, None)));
+    let refund = AccountCommand::RefundItems { at: at(5), receipt_code: code(5) };
+    assert_eq!(decide(&mut history, &refund).len(), 3);
+    assert_eq!(balance(&history), wallet(100, 2));
+}
+
+#[test]
 fn unused_items_bought_with_the_gold_of_a_purchase_are_taken_back_for_what_is_owed() {
     let mut history = bought();
     decide(&mut history, &buy_benefit(5, benefit(1_060, 1, None)));

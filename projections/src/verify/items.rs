@@ -26,17 +26,6 @@ impl Bought {
     fn is_usable(&self, at: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| at < end)
     }
-
-    /// What the item with this number has cost: each a whole number of coins of each kind, all
-    /// together what was paid.
-    fn price(&self, number: u8) -> GoldParts {
-        let until = |coins: u64, number: u8| {
-            let part = u128::from(coins) * u128::from(number) / u128::from(self.quantity.max(1));
-            u64::try_from(part).unwrap_or(u64::MAX)
-        };
-        let of = |coins| until(coins, number) - until(coins, number.saturating_sub(1));
-        GoldParts { paid: of(self.paid.paid), free: of(self.paid.free) }
-    }
 }
 
 impl Items {
@@ -83,7 +72,8 @@ impl Items {
         movement: &Movement,
     ) -> Verdict {
         let bought = self.goes(player, id)?;
-        let (price, returned) = (bought.price(id.number), movement.gold.plus(movement.debt));
+        let (price, returned) =
+            (bought.paid.of_one(id.number, bought.quantity), movement.gold.plus(movement.debt));
         of_item(bought.is_usable(at), || {
             format!("the item {id} is taken back at {at}, after its time")
         })?;
