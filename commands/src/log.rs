@@ -130,6 +130,9 @@ pub trait Log: Send + Sync + 'static {
     /// What comes after a position, at most `limit` events.
     fn read_tail(&self, position: u64, limit: usize) -> BoxFuture<'_, Result<Tail, LogError>>;
 
+    /// The event at a position.
+    fn event_at(&self, position: u64) -> BoxFuture<'_, Result<Option<Recorded>, LogError>>;
+
     /// All events of a stream, with sequence 1 first.
     fn read_stream<'a>(
         &'a self,

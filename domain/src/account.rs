@@ -112,7 +112,8 @@ impl Account {
         self.refunds_of(receipt).pending.map(|pending| (pending.number, pending.amount))
     }
 
-    /// The rule against fraud that one more purchase would break, and until when it stops buying.
+    /// The rule against fraud that one more purchase would break, and until when it stops buying;
+    /// none if the purchase would be refused anyway.
     #[must_use]
     pub fn broken_rule(
         &self,
@@ -120,7 +121,7 @@ impl Account {
         card: Option<CardPrint>,
         at: DateTime<Utc>,
     ) -> Option<(FraudRule, DateTime<Utc>)> {
-        if self.pace.block_at(at).is_some() {
+        if self.may_spend(at).is_err() || self.pace.block_at(at).is_some() {
             return None;
         }
         self.pace.broken_rule(rules, card, at)

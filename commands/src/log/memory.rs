@@ -276,6 +276,15 @@ impl Log for MemoryLog {
         .boxed()
     }
 
+    fn event_at(&self, position: u64) -> BoxFuture<'_, Result<Option<Recorded>, LogError>> {
+        async move {
+            self.is_alive().await;
+            let tail = self.database.tail(position.saturating_sub(1), 1);
+            Ok(tail.events.into_iter().find(|recorded| recorded.place.position == position))
+        }
+        .boxed()
+    }
+
     fn read_stream<'a>(
         &'a self,
         aggregate_type: &'static str,

@@ -186,6 +186,16 @@ impl Log for PostgresLog {
         .boxed()
     }
 
+    fn event_at(&self, position: u64) -> BoxFuture<'_, Result<Option<Recorded>, LogError>> {
+        async move {
+            let find = format!("select {COLUMNS} from events e where e.position = $1");
+            let query = sqlx::query(&find).bind(signed(position));
+            let row = query.fetch_optional(&self.pool).await.map_err(lost)?;
+            row.as_ref().map(recorded_by_sqlx).transpose().map_err(lost)
+        }
+        .boxed()
+    }
+
     fn read_stream<'a>(
         &'a self,
         aggregate_type: &'static str,

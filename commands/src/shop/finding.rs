@@ -55,9 +55,8 @@ impl Commands {
         receipt: ReceiptCode,
         position: u64,
     ) -> Result<Option<UnderWay>, Unavailable> {
-        let before = position.saturating_sub(1);
-        let tail = self.bus.log().read_tail(before, 1).await?;
-        Ok(tail.events.first().and_then(|recorded| requested_by(player, receipt, recorded)))
+        let recorded = self.bus.log().event_at(position).await?;
+        Ok(recorded.and_then(|recorded| requested_by(player, receipt, &recorded)))
     }
 
     /// The purchase with this receipt in a player's account, wherever it is.

@@ -592,6 +592,10 @@ fn too_many_purchases_or_cards_break_a_rule_and_the_block_ends() {
     decide(&mut history, &fourth);
     let (rule, _) = broken(&history, &fast(5, 3, 3, false)).unwrap();
     assert_eq!(rule, FraudRule::TooManyPurchases);
+    // Who may not spend at all is told so, and nothing is written.
+    let mut paused = history.clone();
+    decide(&mut paused, &AccountCommand::CoolOff { at: at(3), until: at(50) });
+    assert_eq!(broken(&paused, &fast(5, 3, 3, false)), None);
 
     decide(&mut history, &AccountCommand::BlockPurchases { at: at(3), rule, until: at(303) });
     let refusal = AccountRefusal::PurchasesBlocked { rule, until: at(303) };

@@ -70,7 +70,14 @@ pub(super) fn verify(
     }
     let event: Event =
         serde_json::from_slice(delivery.body).map_err(|error| malformed(error.to_string()))?;
-    Ok(notice(event))
+    let notice = notice(event);
+    // PostgreSQL's texts cannot hold it, and a message is written together with others.
+    let Notice { event_id, payment, status, reason, .. } = &notice;
+    let texts = [Some(event_id), payment.as_ref(), Some(status), reason.as_ref()];
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(malformed("a text in it has a NUL character"));
+    }
+    Ok(notice)
 }
 
 fn notice(event: Event) -> Notice {
@@ -167,6 +174,14 @@ mod tests {
         assert_eq!(told(Some(good), &body.replace("evt_", "evil")), Err(Untrusted::Signature));
         for body in ["", "[]", "{}"] {
             let told = told(Some(signed("whsec_new", 0, body)), body);
+            assert!(matches!(told, Err(Untrusted::Malformed { .. })), "{body}");
+        }
+        for body in [
+            event("a\0b", &json!({})),
+            event("payment_intent.succeeded", &json!({ "payment_intent": "pi\0" })),
+            event("charge.failed", &json!({ "failure_code": "\0" })),
+        ] {
+            let told = told(Some(signed("whsec_new", 0, &body)), &body);
             assert!(matches!(told, Err(Untrusted::Malformed { .. })), "{body}");
         }
     }
