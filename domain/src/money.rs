@@ -83,12 +83,15 @@ impl GoldParts {
         }
     }
 
-    /// What one of `count` equal things has cost that were bought together for this: the
-    /// `number`-th, from 1. The first ones were paid with given gold.
+    /// What the `number`-th, from 1, of `count` equal things has cost that were bought together for
+    /// this. The first ones were paid with given gold; together they cost all of it, also if that
+    /// cannot be divided evenly.
     #[must_use]
     pub fn of_one(self, number: u8, count: u8) -> Self {
-        let each = self.total() / u64::from(count.max(1));
-        let until = |number: u8| self.first_free(each.saturating_mul(number.into()));
+        let until = |number: u8| {
+            let part = u128::from(self.total()) * u128::from(number) / u128::from(count.max(1));
+            self.first_free(u64::try_from(part).unwrap_or(u64::MAX))
+        };
         let (before, after) = (until(number.saturating_sub(1)), until(number));
         Self { paid: after.paid - before.paid, free: after.free - before.free }
     }
@@ -395,6 +398,8 @@ mod tests {
         let parts = [1, 2, 3].map(|number| paid.of_one(number, 3));
         assert!(parts.iter().all(|part| part.total() == 3), "{parts:?}");
         assert_eq!(parts.into_iter().fold(GoldParts::default(), GoldParts::plus), paid);
+        let uneven = GoldParts { paid: 0, free: 301 };
+        assert_eq!([1, 2].map(|number| uneven.of_one(number, 2).free), [150, 151]);
     }
 
     #[test]
