@@ -10,6 +10,7 @@ mod daily;
 mod event;
 mod items;
 mod pace;
+mod participation;
 mod refunds;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use command::{AccountCommand, AccountRefusal, PurchaseRules, Sale, SpendLock};
+pub use command::{
+    AccountCommand, AccountRefusal, Ineligible, MissionClaim, Payment, PurchaseRules, Sale,
+    SpendLock,
+};
 pub use controls::{Controls, RAISE_WAITS};
 pub use daily::{
     DAILY_VIP_POINTS, Daily, LAST_RISING_DAY, StreakDay, StreakReward, XP_PER_LEVEL, level,
@@ -25,9 +29,11 @@ pub use daily::{
 };
 pub use event::{AccountEvent, CounterAccount, FailureReason, FraudRule, LedgerEntry, VoidReason};
 pub use pace::LONGEST_LOOK;
+pub use participation::Participation;
 
+use crate::activity::MissionPeriod;
 use crate::aggregate::Aggregate;
-use crate::id::{CardPrint, ItemId, PlayerId, PromoCode, ReceiptCode};
+use crate::id::{CardPrint, ItemId, LiveEventId, MissionId, PlayerId, PromoCode, ReceiptCode};
 use crate::limit::{Period, UseLimit, Uses};
 use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
 use crate::offer::{Offer, Rank, Ware};
@@ -48,6 +54,13 @@ pub struct Account {
     pace: Pace,
     controls: Controls,
     daily: Daily,
+    opened_at: Option<DateTime<Utc>>,
+    has_paid: bool,
+    participations: BTreeMap<LiveEventId, Participation>,
+    /// The latest period of each mission that was claimed.
+    claimed_missions: BTreeMap<MissionId, MissionPeriod>,
+    /// The latest occurrence of each event whose place was rewarded.
+    rewarded_places: BTreeMap<LiveEventId, DateTime<Utc>>,
 }
 
 /// A purchase for real money between its request and its end: what its end has to undo.
@@ -427,6 +440,31 @@ impl Aggregate for Account {
             Ask::ExcludeSelf { at, until } => self.controls.exclude(at, until),
             Ask::ClaimStreak { at, grace_days } => self.claim_streak(at, grace_days),
             Ask::ClaimVip { at } => self.claim_vip(at),
+            Ask::JoinEvent { at, event_id, ref seat, rank } => {
+                self.join_event(at, event_id, seat, rank)
+            }
+            Ask::ClaimEvent { at, event_id, is_complete, forced, ref payment } => {
+                self.claim_event(at, event_id, is_complete || forced, forced, payment)
+            }
+            Ask::ClaimMission { at, claim, ref rewards, ref payment } => {
+                self.claim_mission(at, &claim, rewards, payment)
+            }
+            Ask::RewardPlace {
+                at,
+                event_id,
+                occurrence_at,
+                place,
+                score,
+                ref rewards,
+                ref payment,
+            } => {
+                let result = (event_id, occurrence_at, place, score);
+                self.reward_place(at, result, rewards, payment)
+            }
+            Ask::GiftReward { at, ref rewards, ref payment } => {
+                let (receipt_code, reward) = (payment.receipt_code, self.pay(rewards, payment)?);
+                Ok(vec![AccountEvent::RewardGifted { at, receipt_code, reward }])
+            }
         }
     }
 
@@ -435,12 +473,19 @@ impl Aggregate for Account {
         if let Some(wallet) = event.wallet_after() {
             self.wallet = wallet;
         }
+        if let Some((at, receipt_code, reward)) = event.reward() {
+            self.was_rewarded(at, receipt_code, reward);
+        }
         match event {
-            AccountEvent::AccountOpened { .. } => self.opened = true,
+            AccountEvent::AccountOpened { at } => {
+                self.opened = true;
+                self.opened_at = Some(*at);
+            }
             AccountEvent::PurchaseRequested { at, receipt_code, card, offer, .. } => {
                 self.requested(*at, *receipt_code, *card, offer);
             }
             AccountEvent::PurchaseCompleted { receipt_code, .. } => {
+                self.has_paid = true;
                 self.open_purchases.remove(receipt_code);
             }
             AccountEvent::PurchaseFailed { receipt_code, .. }
@@ -493,10 +538,26 @@ impl Aggregate for Account {
                 self.daily.streak_claimed(*at, *streak_count, *xp_after);
             }
             AccountEvent::VipClaimed { at, .. } => self.daily.vip_claimed(*at),
+            AccountEvent::EventJoined { at, event_id, occurrence, entry } => {
+                let participation = Participation::new(*at, *occurrence, entry.clone());
+                self.participations.insert(*event_id, participation);
+            }
+            AccountEvent::EventClaimed { receipt_code, event_id, .. } => {
+                if let Some(participation) = self.participations.get_mut(event_id) {
+                    participation.was_claimed(*receipt_code);
+                }
+            }
+            AccountEvent::MissionClaimed { mission_id, period, .. } => {
+                self.claimed_missions.insert(*mission_id, *period);
+            }
+            AccountEvent::PlaceRewarded { event_id, occurrence_at, .. } => {
+                self.rewarded_places.insert(*event_id, *occurrence_at);
+            }
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. } => {}
+            | AccountEvent::GoldSpent { .. }
+            | AccountEvent::RewardGifted { .. } => {}
         }
     }
 
@@ -504,6 +565,8 @@ impl Aggregate for Account {
         size_of::<Self>()
             + self.open_purchases.len() * 128
             + (self.refunds.len() + self.uses.len() + self.promo_uses.len() + self.items.len()) * 64
+            + self.participations.len() * 320
+            + (self.claimed_missions.len() + self.rewarded_places.len()) * 32
             + self.pace.weight()
     }
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::account::{Account, AccountEvent};
+use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
-use crate::id::{PackageCode, PlayerId, ProductId, PromoCode};
+use crate::id::{LiveEventId, PackageCode, PlayerId, ProductId, PromoCode};
 use crate::identity::{Identity, IdentityEvent};
+use crate::live_event::{LiveEvent, LiveEventEvent};
+use crate::mission::{MissionBoard, MissionEvent, TheBoard};
 use crate::package::{Package, PackageEvent};
 use crate::product::{Product, ProductEvent};
 use crate::promo::{Promo, PromoEvent};
@@ -25,6 +28,12 @@ pub enum ClubEvent {
     Promo(PromoCode, PromoEvent),
     /// Of somebody's standing.
     Identity(PlayerId, IdentityEvent),
+    /// Of what a player does.
+    Activity(PlayerId, ActivityEvent),
+    /// Of the board of missions.
+    Mission(MissionEvent),
+    /// Of an event that players join.
+    LiveEvent(LiveEventId, LiveEventEvent),
 }
 
 impl ClubEvent {
@@ -42,6 +51,12 @@ impl ClubEvent {
             Package::TYPE => Ok(Self::Package(stored::decode_id(id)?, event.decode()?)),
             Promo::TYPE => Ok(Self::Promo(stored::decode_id(id)?, event.decode()?)),
             Identity::TYPE => Ok(Self::Identity(stored::decode_id(id)?, event.decode()?)),
+            Activity::TYPE => Ok(Self::Activity(stored::decode_id(id)?, event.decode()?)),
+            LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
+            MissionBoard::TYPE => {
+                stored::decode_id::<TheBoard>(id)?;
+                Ok(Self::Mission(event.decode()?))
+            }
             other => Err(DecodeError::UnknownFamily(other.to_owned())),
         }
     }

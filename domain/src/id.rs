@@ -48,6 +48,16 @@ integer_id!(
     ProductId,
     "product id"
 );
+integer_id!(
+    /// One event that players join. Numbered from 1 as they are defined.
+    LiveEventId,
+    "event id"
+);
+integer_id!(
+    /// One mission. Numbered from 1 as they are defined.
+    MissionId,
+    "mission id"
+);
 
 macro_rules! hex_code {
     ($(#[$doc:meta])* $name:ident($repr:ty), $digits:literal, $what:literal) => {
@@ -119,11 +129,11 @@ hex_code!(
     "card fingerprint"
 );
 
-/// The longest code of a package or promotion.
+/// The longest code of a package or promotion, and the longest name of a counter.
 pub const LONGEST_CODE: usize = 40;
 
 macro_rules! text_code {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $letter:ident, $others:literal, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
@@ -156,9 +166,9 @@ macro_rules! text_code {
         impl FromStr for $name {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+                let allowed = |b: u8| b.$letter() || b.is_ascii_digit() || $others.contains(&b);
                 // A letter or more: a code is never taken for a number.
-                let is_code = text.bytes().all(allowed) && text.bytes().any(|b| b.is_ascii_uppercase());
+                let is_code = text.bytes().all(allowed) && text.bytes().any(|b| b.$letter());
                 let mut bytes = [0; LONGEST_CODE];
                 match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
                     (Some(room), Ok(length)) if is_code => {
@@ -188,12 +198,24 @@ macro_rules! text_code {
 text_code!(
     /// A limited package: up to 40 of `A-Z 0-9 _ -`, a letter among them.
     PackageCode,
+    is_ascii_uppercase,
+    b"_-",
     "package code"
 );
 text_code!(
     /// A promotion: up to 40 of `A-Z 0-9 _ -`, a letter among them.
     PromoCode,
+    is_ascii_uppercase,
+    b"_-",
     "promo code"
+);
+text_code!(
+    /// Something that players do and that is counted, such as `play_count`: up to 40 of `a-z 0-9 _`,
+    /// a letter among them.
+    Counter,
+    is_ascii_lowercase,
+    b"_",
+    "counter"
 );
 
 /// One thing in a player's inventory: the receipt it was bought under, and which one of that
@@ -249,6 +271,14 @@ mod tests {
             assert!(text.parse::<PromoCode>().is_err(), "{text}");
         }
         assert!("A".repeat(40).parse::<PromoCode>().is_ok());
+    }
+
+    #[test]
+    fn counters_are_small_letters_digits_and_underscores() {
+        assert_eq!("play_count".parse::<Counter>().unwrap().to_string(), "play_count");
+        for text in ["", "Play", "42", "play count", "play-count"] {
+            assert!(text.parse::<Counter>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -5,17 +5,22 @@
 //! chain, decoding, upcasters) lives here too, because auditors need it without the write side.
 
 pub mod account;
+pub mod activity;
 pub mod aggregate;
 pub mod encoding;
 pub mod event;
 pub mod id;
 pub mod identity;
 pub mod limit;
+pub mod live_event;
+pub mod mission;
 pub mod money;
 pub mod offer;
 pub mod package;
 pub mod product;
 pub mod promo;
 pub mod quota;
+pub mod reward;
+pub mod schedule;
 pub mod stored;
 pub mod testing;

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so where it stands")]
 
 use domain::account::AccountEvent;
+use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
+use domain::live_event::LiveEventEvent;
+use domain::mission::MissionEvent;
 use domain::package::PackageEvent;
 use domain::product::ProductEvent;
 use domain::promo::PromoEvent;
@@ -74,4 +77,10 @@ families! {
         PromoEvent, "../src/promo.rs", "../fixtures/promo.jsonl";
     identity_events_keep_their_shape:
         IdentityEvent, "../src/identity.rs", "../fixtures/identity.jsonl";
+    activity_events_keep_their_shape:
+        ActivityEvent, "../src/activity.rs", "../fixtures/activity.jsonl";
+    mission_events_keep_their_shape:
+        MissionEvent, "../src/mission.rs", "../fixtures/mission.jsonl";
+    live_event_events_keep_their_shape:
+        LiveEventEvent, "../src/live_event.rs", "../fixtures/live_event.jsonl";
 }

@@ -3,10 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::event::{FailureReason, FraudRule, VoidReason};
-use crate::id::{CardPrint, ChargeId, ItemId, ReceiptCode};
+use crate::activity::MissionPeriod;
+use crate::id::{CardPrint, ChargeId, ItemId, LiveEventId, MissionId, ReceiptCode};
 use crate::limit::{Rate, UseLimit};
+use crate::live_event::{Seat, Segment};
 use crate::money::{Cents, Gold, SpendOrder};
 use crate::offer::{BenefitOffer, Offer, Rank};
+use crate::reward::{GivenItem, Rewards};
 
 /// What may be asked of an account.
 #[expect(clippy::large_enum_variant, reason = "made once a decision, on the stack, and not kept")]
@@ -221,6 +224,91 @@ pub enum AccountCommand {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Take part in an event. Asking again during the same occurrence does nothing.
+    JoinEvent {
+        /// When.
+        at: DateTime<Utc>,
+        /// In which.
+        event_id: LiveEventId,
+        /// What the event offers.
+        seat: Seat,
+        /// The player's rank.
+        rank: Rank,
+    },
+    /// Have what an event pays.
+    ClaimEvent {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which.
+        event_id: LiveEventId,
+        /// Whether all that it takes is done.
+        is_complete: bool,
+        /// Whether the staff gives it, complete or not.
+        forced: bool,
+        /// As what it is paid.
+        payment: Payment,
+    },
+    /// Have what a mission pays.
+    ClaimMission {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which mission it is.
+        claim: MissionClaim,
+        /// What it pays.
+        rewards: Rewards,
+        /// As what it is paid.
+        payment: Payment,
+    },
+    /// Reward a place on a leaderboard. Asking again does nothing.
+    RewardPlace {
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which event.
+        event_id: LiveEventId,
+        /// When the occurrence began.
+        occurrence_at: DateTime<Utc>,
+        /// The place, from 1.
+        place: u32,
+        /// The score.
+        score: u64,
+        /// What it pays.
+        rewards: Rewards,
+        /// As what it is paid.
+        payment: Payment,
+    },
+    /// Give a reward.
+    GiftReward {
+        /// When.
+        at: DateTime<Utc>,
+        /// What it is.
+        rewards: Rewards,
+        /// As what it is paid.
+        payment: Payment,
+    },
+}
+
+/// A mission that somebody wants to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MissionClaim {
+    /// Which.
+    pub mission_id: MissionId,
+    /// Which version of its terms.
+    pub version: u32,
+    /// For which period.
+    pub period: MissionPeriod,
+    /// Whether what must come before it is done.
+    pub is_unlocked: bool,
+    /// Whether all that it takes is done.
+    pub is_complete: bool,
+}
+
+/// As what a reward is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The reward's id.
+    pub receipt_code: ReceiptCode,
+    /// The items that it promises, on the present terms of their products.
+    pub items: Vec<GivenItem>,
 }
 
 /// A completed purchase, as its own events tell it: these never change, so the account need not keep
@@ -352,6 +440,53 @@ pub enum AccountRefusal {
     /// A protection cannot be weakened.
     #[error("a pause can be made longer, not shorter")]
     PauseCannotBeShortened,
+    /// The event is for other players.
+    #[error("the event is for others: {why}")]
+    NotEligible {
+        /// What is missing.
+        why: Ineligible,
+    },
+    /// Who does not take part has nothing to claim.
+    #[error("join the event first")]
+    NotJoined,
+    /// Not all is done that it takes.
+    #[error("it is not complete yet")]
+    NotCompleted,
+    /// Something else must be done first.
+    #[error("other missions must be complete first")]
+    MissionLocked,
+    /// It was claimed before.
+    #[error("it has been claimed already")]
+    AlreadyClaimed,
+    /// It could be claimed until a moment that is past.
+    #[error("it could be claimed until {until}")]
+    ClaimTooLate {
+        /// When it was over.
+        until: DateTime<Utc>,
+    },
+}
+
+/// What somebody lacks to join an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ineligible {
+    /// A rank.
+    Rank(Rank),
+    /// What the players of a segment have in common.
+    Segment(Segment),
+}
+
+impl std::fmt::Display for Ineligible {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rank(rank) => write!(f, "it is for rank {rank:?} and above"),
+            Self::Segment(Segment::Everybody) => f.write_str("it is for everybody"),
+            Self::Segment(Segment::Newcomers) => {
+                write!(f, "it is for who signed up within {} days", Segment::NEW_FOR_DAYS)
+            }
+            Self::Segment(Segment::Payers) => f.write_str("it is for who has bought something"),
+            Self::Segment(Segment::NonPayers) => f.write_str("it is for who has bought nothing"),
+        }
+    }
 }
 
 /// What locks spending.

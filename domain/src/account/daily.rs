@@ -114,6 +114,10 @@ impl Daily {
         self.xp = xp_after;
     }
 
+    pub(super) fn has_xp(&mut self, xp_after: u64) {
+        self.xp = xp_after;
+    }
+
     pub(super) fn vip_claimed(&mut self, at: DateTime<Utc>) {
         self.vip_at = Some(at);
     }

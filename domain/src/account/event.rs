@@ -5,10 +5,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::activity::MissionPeriod;
 use crate::aggregate::Event;
-use crate::id::{CardPrint, ChargeId, ItemId, ReceiptCode};
+use crate::id::{CardPrint, ChargeId, ItemId, LiveEventId, MissionId, ReceiptCode};
+use crate::live_event::Entry;
 use crate::money::{Cents, Direction, Movement, Wallet};
 use crate::offer::{BenefitOffer, Offer};
+use crate::reward::Reward;
+use crate::schedule::Occurrence;
 
 /// What has happened to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +259,74 @@ pub enum AccountEvent {
         /// The wallet after it.
         balance: Wallet,
     },
+    /// The player takes part in an event.
+    EventJoined {
+        /// When.
+        at: DateTime<Utc>,
+        /// In which.
+        event_id: LiveEventId,
+        /// In which of its occurrences.
+        occurrence: Occurrence,
+        /// Under which terms.
+        entry: Entry,
+    },
+    /// What an event pays was claimed; this event itself pays it.
+    EventClaimed {
+        /// When.
+        at: DateTime<Utc>,
+        /// The reward's id.
+        receipt_code: ReceiptCode,
+        /// Of which event.
+        event_id: LiveEventId,
+        /// When the occurrence began.
+        occurrence_at: DateTime<Utc>,
+        /// Whether the staff gave it, complete or not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forced: bool,
+        /// What it paid.
+        reward: Reward,
+    },
+    /// What a mission pays was claimed; this event itself pays it.
+    MissionClaimed {
+        /// When.
+        at: DateTime<Utc>,
+        /// The reward's id.
+        receipt_code: ReceiptCode,
+        /// Of which mission.
+        mission_id: MissionId,
+        /// Which version of its terms.
+        version: u32,
+        /// For which period.
+        period: MissionPeriod,
+        /// What it paid.
+        reward: Reward,
+    },
+    /// A place on an event's leaderboard was rewarded; this event itself pays it.
+    PlaceRewarded {
+        /// When.
+        at: DateTime<Utc>,
+        /// The reward's id.
+        receipt_code: ReceiptCode,
+        /// Of which event.
+        event_id: LiveEventId,
+        /// When the occurrence began.
+        occurrence_at: DateTime<Utc>,
+        /// The place, from 1.
+        place: u32,
+        /// The score.
+        score: u64,
+        /// What it paid.
+        reward: Reward,
+    },
+    /// The staff gave a reward. The reason's text stands beside the log, by this event's position.
+    RewardGifted {
+        /// When.
+        at: DateTime<Utc>,
+        /// The reward's id.
+        receipt_code: ReceiptCode,
+        /// What it was.
+        reward: Reward,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -289,6 +361,11 @@ impl Event for AccountEvent {
             Self::SelfExcluded { .. } => "self_excluded",
             Self::StreakClaimed { .. } => "streak_claimed",
             Self::VipClaimed { .. } => "vip_claimed",
+            Self::EventJoined { .. } => "event_joined",
+            Self::EventClaimed { .. } => "event_claimed",
+            Self::MissionClaimed { .. } => "mission_claimed",
+            Self::PlaceRewarded { .. } => "place_rewarded",
+            Self::RewardGifted { .. } => "reward_gifted",
         }
     }
 
@@ -439,9 +516,25 @@ impl AccountEvent {
             Self::StreakClaimed { at, day, movement, .. } => {
                 (at, "streak", day.to_string(), Promotion, Credit, movement)
             }
+            Self::EventClaimed { at, event_id, occurrence_at, reward, .. } => {
+                let reference = format!("{event_id}/{}", occurrence_at.date_naive());
+                (at, "event", reference, Promotion, Credit, &reward.movement)
+            }
+            Self::MissionClaimed { at, mission_id, period, reward, .. } => {
+                let reference = format!("{mission_id}/{period}");
+                (at, "mission", reference, Promotion, Credit, &reward.movement)
+            }
+            Self::PlaceRewarded { at, event_id, occurrence_at, reward, .. } => {
+                let reference = format!("{event_id}/{}", occurrence_at.date_naive());
+                (at, "leaderboard", reference, Promotion, Credit, &reward.movement)
+            }
+            Self::RewardGifted { at, receipt_code, reward } => {
+                (at, "reward", receipt_code.to_string(), Issuance, Credit, &reward.movement)
+            }
             Self::AccountOpened { .. }
             | Self::VipPointsGranted { .. }
             | Self::VipClaimed { .. }
+            | Self::EventJoined { .. }
             | Self::PurchaseRequested { .. }
             | Self::PurchaseFailed { .. }
             | Self::PurchaseVoided { .. }
@@ -455,7 +548,9 @@ impl AccountEvent {
             | Self::CoolingOffStarted { .. }
             | Self::SelfExcluded { .. } => return None,
         };
-        Some(LedgerEntry {
+        // A reward may be of other things than gold.
+        let has_moved = movement.gold.plus(movement.debt).total() > 0;
+        has_moved.then_some(LedgerEntry {
             at: *at,
             kind,
             reference,
@@ -481,7 +576,12 @@ impl AccountEvent {
             | Self::BenefitPurchased { movement, .. }
             | Self::ItemRefunded { movement, .. }
             | Self::StreakClaimed { movement, .. } => Some(movement.balance),
+            Self::EventClaimed { reward, .. }
+            | Self::MissionClaimed { reward, .. }
+            | Self::PlaceRewarded { reward, .. }
+            | Self::RewardGifted { reward, .. } => Some(reward.movement.balance),
             Self::AccountOpened { .. }
+            | Self::EventJoined { .. }
             | Self::PurchaseRequested { .. }
             | Self::PurchaseFailed { .. }
             | Self::PurchaseVoided { .. }
@@ -495,5 +595,53 @@ impl AccountEvent {
             | Self::CoolingOffStarted { .. }
             | Self::SelfExcluded { .. } => None,
         }
+    }
+
+    /// The reward that this event pays, if it pays one as events and missions do: when, under which
+    /// receipt, and what.
+    #[must_use]
+    pub fn reward(&self) -> Option<(DateTime<Utc>, ReceiptCode, &Reward)> {
+        match self {
+            Self::EventClaimed { at, receipt_code, reward, .. }
+            | Self::MissionClaimed { at, receipt_code, reward, .. }
+            | Self::PlaceRewarded { at, receipt_code, reward, .. }
+            | Self::RewardGifted { at, receipt_code, reward, .. } => {
+                Some((*at, *receipt_code, reward))
+            }
+            Self::AccountOpened { .. }
+            | Self::SignUpBonusGranted { .. }
+            | Self::GoldGranted { .. }
+            | Self::VipPointsGranted { .. }
+            | Self::GoldSpent { .. }
+            | Self::PurchaseRequested { .. }
+            | Self::PurchaseCompleted { .. }
+            | Self::PurchaseFailed { .. }
+            | Self::PurchaseVoided { .. }
+            | Self::LateCaptureRefunded { .. }
+            | Self::RefundRequested { .. }
+            | Self::PurchaseRefunded { .. }
+            | Self::RefundFailed { .. }
+            | Self::PurchaseChargedBack { .. }
+            | Self::PurchasesBlocked { .. }
+            | Self::BenefitPurchased { .. }
+            | Self::ItemUsed { .. }
+            | Self::ItemExpired { .. }
+            | Self::ItemRefunded { .. }
+            | Self::SpendLimitSet { .. }
+            | Self::CoolingOffStarted { .. }
+            | Self::SelfExcluded { .. }
+            | Self::StreakClaimed { .. }
+            | Self::VipClaimed { .. }
+            | Self::EventJoined { .. } => None,
+        }
+    }
+
+    /// All experience after this event, and what it gave, if it gave any.
+    #[must_use]
+    pub fn xp_gained(&self) -> Option<(u64, u64)> {
+        if let Self::StreakClaimed { xp, xp_after, .. } = self {
+            return Some((*xp, *xp_after));
+        }
+        self.reward().map(|(.., reward)| (reward.xp, reward.xp_after)).filter(|(xp, _)| *xp > 0)
     }
 }

@@ -19,6 +19,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// One that was given.
+    pub(super) fn given(at: DateTime<Utc>, expires_at: Option<DateTime<Utc>>) -> Self {
+        Self { bought_at: at, price: GoldParts::default(), expires_at }
+    }
+
     fn is_usable(&self, at: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| at < end)
     }
@@ -95,7 +100,8 @@ impl Account {
         let mut events = Vec::new();
         for item_id in ids {
             let item = self.item(item_id)?;
-            if item.is_usable(at) {
+            // What was given has cost nothing.
+            if item.is_usable(at) && item.price.total() > 0 {
                 let movement = account.credit(item.price)?;
                 account.wallet = movement.balance;
                 events.push(AccountEvent::ItemRefunded { at, item_id, movement });

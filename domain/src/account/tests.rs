@@ -11,6 +11,7 @@ use crate::testing::{at, given, small_pack};
 
 mod daily;
 mod pace;
+mod participation;
 
 fn gold(amount: u64) -> Gold {
     Gold::new(amount).unwrap()
