@@ -2,8 +2,11 @@
 
 use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
+use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::identity::Identity;
+use domain::live_event::LiveEvent;
+use domain::mission::MissionBoard;
 use domain::package::Package;
 use domain::product::Product;
 use domain::promo::Promo;
@@ -34,7 +37,7 @@ macro_rules! families {
     };
 }
 
-families!(Account, Product, Package, Promo, Identity);
+families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent);
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.
 #[must_use]

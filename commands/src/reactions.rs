@@ -1,3 +1,4 @@
 //! When this happened, ask for that.
 
 pub mod checkout;
+pub mod deeds;

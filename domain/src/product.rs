@@ -11,6 +11,7 @@ use crate::id::ProductId;
 use crate::limit::UseLimit;
 use crate::money::{Cents, Currency, Gold, Percent, Quantity};
 use crate::offer::{BenefitOffer, Offer, Rank, Ware};
+use crate::reward::{GivenItem, RewardItem};
 
 /// What has happened to a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +139,13 @@ pub struct BenefitTerms {
     pub min_rank: Rank,
     /// Whether it is on sale.
     pub on_sale: bool,
+}
+
+impl BenefitTerms {
+    /// When one that somebody gets at a moment can no longer be used.
+    fn expires_at(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.valid_days.map(|days| at + TimeDelta::days(days.into()))
+    }
 }
 
 /// What a product is and costs, of either kind.
@@ -327,8 +335,21 @@ impl Product {
             price: terms.price.times(quantity).ok_or(ProductRefusal::TotalTooLarge)?,
             min_rank: terms.min_rank,
             user_limit: terms.user_limit,
-            expires_at: terms.valid_days.map(|days| at + TimeDelta::days(days.into())),
+            expires_at: terms.expires_at(at),
         })
+    }
+
+    /// Some of a benefit as a reward, on sale or not; nothing, if this is no benefit.
+    #[must_use]
+    pub fn given(
+        &self,
+        RewardItem { product_id, quantity }: RewardItem,
+        at: DateTime<Utc>,
+    ) -> Option<GivenItem> {
+        let Terms::Benefit(terms) = self.terms.as_ref()? else { return None };
+        let (product_version, sku) = (self.version, terms.sku.clone());
+        let expires_at = terms.expires_at(at);
+        Some(GivenItem { product_id, product_version, sku, quantity, expires_at })
     }
 }
 

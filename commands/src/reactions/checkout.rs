@@ -116,7 +116,12 @@ impl Checkout {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => {}
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => {}
         }
     }
 

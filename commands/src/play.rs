@@ -1,0 +1,223 @@
+//! What players do, as game servers and the club itself report it. Each action is written once, under
+//! its own id, in the stream of its player, together with the progress that it makes.
+
+use chrono::{DateTime, Utc};
+use domain::account::{Account, AccountRefusal};
+use domain::activity::{Activity, ActivityCommand, ActivityRefusal, Goal, LOGIN, OpenGoal};
+use domain::id::{Counter, LiveEventId, PlayerId};
+use domain::live_event::{LiveEvent, LiveEventRefusal};
+use domain::mission::{MissionBoard, MissionRefusal, TheBoard};
+use domain::schedule::Occurrence;
+
+use crate::Commands;
+use crate::bus::{Committed, Failure, Line, Request};
+use crate::context::{Caller, IdempotencyKey};
+use crate::rewards::NoBenefit;
+use crate::world::{Decline, Missing, World};
+
+/// Why nothing came of what was asked of events, missions and rewards.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlayRefusal {
+    /// The player's account says no.
+    #[error(transparent)]
+    Account(#[from] AccountRefusal),
+    /// The event says no.
+    #[error(transparent)]
+    Event(#[from] LiveEventRefusal),
+    /// The board of missions says no.
+    #[error(transparent)]
+    Mission(#[from] MissionRefusal),
+    /// A reward's item is no benefit.
+    #[error(transparent)]
+    NoBenefit(#[from] NoBenefit),
+}
+
+impl From<ActivityRefusal> for PlayRefusal {
+    fn from(refusal: ActivityRefusal) -> Self {
+        match refusal {}
+    }
+}
+
+/// Something that a player did.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// What whoever reports it calls it: its name for ever.
+    pub action_id: IdempotencyKey,
+    /// Who did it.
+    pub player: PlayerId,
+    /// What was done.
+    pub action: Counter,
+    /// How often, or how much.
+    pub amount: u64,
+    /// When; now, if not given.
+    pub at: Option<DateTime<Utc>>,
+    /// What in the log it follows from, if it does.
+    pub cause: Option<String>,
+}
+
+/// What became of one action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// It was written.
+    Accepted,
+    /// It had been written before.
+    Duplicate,
+    /// There is no such player: nothing was written.
+    UnknownPlayer,
+    /// Its id is that of another action: nothing was written.
+    IdReused,
+}
+
+/// What became of several actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Of each, in order.
+    pub recordings: Vec<Recording>,
+    /// Where in the log the last of them stands, or the head.
+    pub position: u64,
+}
+
+impl Commands {
+    /// Writes down what players did: all of it in one append, each action once by its own id, in
+    /// this order. What cannot be written does not stop the others.
+    ///
+    /// # Errors
+    /// If the log cannot be reached or too much is waiting; repeating the whole is harmless.
+    pub async fn record_actions(
+        &self,
+        caller: &Caller,
+        actions: Vec<Action>,
+    ) -> Result<Recorded, Failure<PlayRefusal>> {
+        let lines = actions.iter().map(|action| self.line(caller, action)).collect();
+        let now = self.clock.now();
+        self.bus.warm(&streams(&actions)).await?;
+        let request = Request::new(caller, None).with_lines(lines);
+        let count = actions.len();
+        let decide = move |world: &mut World<'_>| record(world, &actions, now);
+        let committed = self.bus.execute_lines(request, decide).await?;
+        let mut recordings = vec![Recording::UnknownPlayer; count];
+        for (line, _) in &committed.events {
+            recordings[*line] = Recording::Accepted;
+        }
+        for (line, is_same) in &committed.done_before {
+            recordings[*line] = if *is_same { Recording::Duplicate } else { Recording::IdReused };
+        }
+        Ok(Recorded { recordings, position: committed.place.position })
+    }
+
+    fn line(&self, caller: &Caller, action: &Action) -> Line {
+        let asked = (action.player, action.action, action.amount, action.at);
+        let caller = Caller { cause: action.cause.clone(), ..caller.clone() };
+        Line {
+            key: action.action_id.clone(),
+            fingerprint: self.fingerprints.fingerprint("record_action", &asked),
+            metadata: caller.metadata(Some(action.player)),
+        }
+    }
+
+    /// Writes down that a player was there; once a UTC day, whoever asks how often.
+    ///
+    /// # Errors
+    /// As every command: see [`Failure`].
+    pub async fn record_login(
+        &self,
+        caller: &Caller,
+        player: PlayerId,
+    ) -> Result<Committed, Failure<PlayRefusal>> {
+        let at = self.clock.now();
+        let request = Request::new(&caller.without_key(), Some(player));
+        let decide = move |world: &mut World<'_>| {
+            let Ok(login) = LOGIN.parse() else { return Ok(()) };
+            let Some(goals) = goals(world, player, login, at)? else { return Ok(()) };
+            let ask = ActivityCommand::RecordLogin { at, goals };
+            world.decide::<Activity>(player, &ask).map_err(Decline::widen)
+        };
+        self.bus.execute(request, decide).await
+    }
+}
+
+fn streams(actions: &[Action]) -> Vec<Missing> {
+    let each = actions.iter().flat_map(|action| {
+        [Missing::of::<Account>(action.player), Missing::of::<Activity>(action.player)]
+    });
+    each.collect()
+}
+
+fn record(
+    world: &mut World<'_>,
+    actions: &[Action],
+    now: DateTime<Utc>,
+) -> Result<(), Decline<PlayRefusal>> {
+    for (line, action) in actions.iter().enumerate() {
+        if world.is_done(line) {
+            continue;
+        }
+        world.begin_line(line);
+        let at = action.at.unwrap_or(now);
+        let Some(goals) = goals(world, action.player, action.action, at)? else { continue };
+        let ask = ActivityCommand::Record {
+            at,
+            action_id: action.action_id.to_string(),
+            action: action.action,
+            amount: action.amount,
+            goals,
+        };
+        world.decide::<Activity>(action.player, &ask).map_err(Decline::widen)?;
+    }
+    Ok(())
+}
+
+/// A participation that something may count for.
+struct Open {
+    event: LiveEventId,
+    occurrence: Occurrence,
+    requirements: Vec<(u8, u64)>,
+    is_scored: bool,
+}
+
+/// What an action brings closer: missions on the board, and events that the player has joined.
+/// `None` if there is no such player.
+fn goals(
+    world: &mut World<'_>,
+    player: PlayerId,
+    action: Counter,
+    at: DateTime<Utc>,
+) -> Result<Option<Vec<OpenGoal>>, Missing> {
+    let account = world.read::<Account>(player)?;
+    if !account.is_open() {
+        return Ok(None);
+    }
+    let open = open_participations(account, action, at);
+    let mut goals: Vec<OpenGoal> =
+        world.read::<MissionBoard>(TheBoard)?.goals(action, at).collect();
+    for Open { event, occurrence, requirements, is_scored } in open {
+        if !world.read::<LiveEvent>(event)?.counts(occurrence, at) {
+            continue;
+        }
+        let occurrence = occurrence.starts_at;
+        goals.extend(requirements.into_iter().map(|(number, target)| OpenGoal {
+            goal: Goal::Requirement { event, occurrence, number },
+            target: Some(target),
+        }));
+        let score = OpenGoal { goal: Goal::Score { event, occurrence }, target: None };
+        goals.extend(is_scored.then_some(score));
+    }
+    Ok(Some(goals))
+}
+
+fn open_participations(account: &Account, action: Counter, at: DateTime<Utc>) -> Vec<Open> {
+    let open = account.participations().filter_map(|(event, joined)| {
+        let entry = &joined.entry;
+        let numbered = (0..=u8::MAX).zip(&entry.requirements);
+        let mine = numbered.filter(|(_, needs)| needs.counter == action);
+        let open = Open {
+            event,
+            occurrence: joined.occurrence,
+            requirements: mine.map(|(number, needs)| (number, needs.target)).collect(),
+            is_scored: entry.scored == Some(action),
+        };
+        let counts = open.is_scored || !open.requirements.is_empty();
+        (joined.occurrence.contains(at) && counts).then_some(open)
+    });
+    open.collect()
+}
