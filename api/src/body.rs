@@ -2,6 +2,8 @@
 //! All that is wrong with a body is told at once.
 
 mod fields;
+pub mod object;
+pub mod play;
 pub mod values;
 
 use std::time::Duration;

@@ -92,6 +92,26 @@ pub enum Reason {
     PurchaseNotCompleted,
     /// A protection cannot be weakened.
     PauseCannotBeShortened,
+    /// The event's time has not come.
+    EventNotOpen,
+    /// The event's time is over.
+    EventClosed,
+    /// The event rests.
+    EventPaused,
+    /// All seats of the event are taken.
+    EventFull,
+    /// The event is for other players.
+    NotEligible,
+    /// Who does not take part has nothing to claim.
+    NotJoined,
+    /// Not all is done that it takes.
+    NotCompleted,
+    /// Other missions come first.
+    MissionLocked,
+    /// It was claimed before.
+    AlreadyClaimed,
+    /// It could be claimed until a moment that is past.
+    ClaimTooLate,
     /// A message was signed at another time than now.
     WebhookStale,
     /// A message is not signed by whom it should be.
@@ -178,6 +198,16 @@ impl Reason {
             Self::PauseCannotBeShortened => {
                 (409, "PAUSE_CANNOT_BE_SHORTENED", "A pause is never made shorter")
             }
+            Self::EventNotOpen => (409, "EVENT_NOT_OPEN", "The event is not open yet"),
+            Self::EventClosed => (409, "EVENT_CLOSED", "The event is over"),
+            Self::EventPaused => (409, "EVENT_PAUSED", "The event is paused"),
+            Self::EventFull => (409, "EVENT_FULL", "All seats are taken"),
+            Self::NotEligible => (403, "NOT_ELIGIBLE", "The event is for other players"),
+            Self::NotJoined => (409, "NOT_JOINED", "Join the event first"),
+            Self::NotCompleted => (409, "NOT_COMPLETED", "Not complete yet"),
+            Self::MissionLocked => (409, "MISSION_LOCKED", "Other missions come first"),
+            Self::AlreadyClaimed => (409, "ALREADY_CLAIMED", "Claimed already"),
+            Self::ClaimTooLate => (409, "CLAIM_TOO_LATE", "It is too late to claim it"),
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),

@@ -2,6 +2,7 @@
 
 mod packages;
 mod people;
+mod play;
 mod products;
 
 use std::sync::Arc;
@@ -9,8 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use commands::clock::SystemClock;
+use commands::events::EventChange;
 use commands::{Caller, Commands, Failure};
-use domain::id::PlayerId;
+use domain::id::{MissionId, PlayerId};
+use domain::live_event::EventStatus;
 use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
@@ -52,9 +55,12 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
     let promos = define_promos(&commands).await?;
+    let events = define_events(&commands).await?;
+    let missions = define_missions(&commands).await?;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
-    tracing::info!(people, opened, products = defined, packages, promos, "demo data is in");
+    let (products, play) = (defined, events + missions);
+    tracing::info!(people, opened, products, packages, promos, play, "demo data is in");
     Ok(())
 }
 
@@ -183,6 +189,36 @@ async fn define_promos(commands: &Commands) -> anyhow::Result<usize> {
             Ok(committed) => defined += committed.events.len(),
             Err(Failure::Refused { refusal: PromoRefusal::AlreadyDefined, .. }) => {}
             Err(failure) => return Err(failure).context(format!("promotion {promo}")),
+        }
+    }
+    Ok(defined)
+}
+
+/// Publishes the demo's events, unless they are there, with whatever terms and in whatever state.
+async fn define_events(commands: &Commands) -> anyhow::Result<usize> {
+    let (caller, mut defined) = (Caller::system("seed"), 0);
+    for (event, terms) in play::events()? {
+        let is_known = commands.event_now(event).await.context("the log cannot be read")?;
+        if is_known.is_some_and(|known| known.status != EventStatus::Draft) {
+            continue;
+        }
+        let made = commands.define_event(&caller, event, terms).await;
+        made.with_context(|| format!("event {event}"))?;
+        let published = commands.change_event(&caller, event, EventChange::Publish).await;
+        defined += published.with_context(|| format!("event {event}"))?.events.len();
+    }
+    Ok(defined)
+}
+
+/// Puts the demo's missions on the board, unless as many are there.
+async fn define_missions(commands: &Commands) -> anyhow::Result<usize> {
+    let mut defined = 0;
+    for (number, terms) in (1..).zip(play::missions()?) {
+        let known = commands.mission_now(MissionId(number)).await;
+        if known.context("the log cannot be read")?.is_none() {
+            let added = commands.add_mission(&Caller::system("seed"), terms, None).await;
+            added.with_context(|| format!("mission {number}"))?;
+            defined += 1;
         }
     }
     Ok(defined)
