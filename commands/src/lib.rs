@@ -20,6 +20,7 @@ mod node;
 pub mod payments;
 pub mod ranks;
 pub mod reactions;
+pub mod secret;
 pub mod shop;
 pub mod sourced;
 pub mod store;
