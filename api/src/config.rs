@@ -18,6 +18,8 @@ use variables::{Flag, Origin};
 
 /// The fingerprint key outside production. It protects nothing that matters there.
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
+/// What services' secrets are made of outside production. It protects nothing that matters there.
+const DEMO_SERVICE_KEY: &str = "club-demo-service-key";
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 /// The invite code of demo data.
 const DEMO_INVITE_CODE: &str = "5858";
@@ -130,6 +132,9 @@ pub struct AuthConfig {
     /// `CLUB_INVITE_CODES`: codes that open a sign-up, separated by commas; default `5858` outside
     /// production and none there.
     pub invite_codes: Vec<String>,
+    /// `CLUB_SERVICE_KEY`: what the secrets of services (game servers) are made of, on every node; a
+    /// well-known one unless set. Required in production. Another one changes all secrets at once.
+    pub service_key: Secret,
     /// The shortest password: 4 outside production, 10 there.
     pub shortest_password: usize,
 }
@@ -216,10 +221,12 @@ impl HttpConfig {
 impl AuthConfig {
     fn read(variables: &Variables, environment: Environment) -> Self {
         let production = environment.is_production();
+        let key = variables.text("CLUB_SERVICE_KEY");
         let open = if production { "" } else { DEMO_INVITE_CODE };
         Self {
             signing_key: variables.text("CLUB_SIGNING_KEY").map(Secret),
             invite_codes: variables.list("CLUB_INVITE_CODES", open),
+            service_key: key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
             shortest_password: if production { 10 } else { 4 },
         }
     }

@@ -116,6 +116,16 @@ pub enum Reason {
     WebhookStale,
     /// A message is not signed by whom it should be.
     WebhookSignature,
+    /// A program that is known and signs has to ask.
+    ServiceCredentialRequired,
+    /// Whoever is signed in is none of those whose word counts here.
+    TrustedSourcesOnly,
+    /// The program is not known, or did not sign this.
+    ServiceSignature,
+    /// A request was signed at another time than now.
+    ServiceRequestStale,
+    /// The program may not do this.
+    ScopeMissing,
     /// It has moved on meanwhile.
     Conflict,
     /// It is at another version than the caller has seen.
@@ -210,6 +220,13 @@ impl Reason {
             Self::ClaimTooLate => (409, "CLAIM_TOO_LATE", "It is too late to claim it"),
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
+            Self::ServiceCredentialRequired => {
+                (401, "SERVICE_CREDENTIAL_REQUIRED", "Only for services")
+            }
+            Self::TrustedSourcesOnly => (403, "TRUSTED_SOURCES_ONLY", "Only for trusted sources"),
+            Self::ServiceSignature => (401, "SERVICE_SIGNATURE", "Not signed by a known service"),
+            Self::ServiceRequestStale => (401, "SERVICE_REQUEST_STALE", "Signed at another time"),
+            Self::ScopeMissing => (403, "SCOPE_MISSING", "The service may not do this"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
             Self::PreconditionFailed => (412, "PRECONDITION_FAILED", "It is at another version"),
             Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),

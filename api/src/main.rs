@@ -3,6 +3,7 @@
 mod app;
 mod auth;
 mod body;
+mod columns;
 mod config;
 mod database;
 mod edge;
@@ -16,6 +17,7 @@ mod request;
 mod routes;
 mod seed;
 mod serve;
+mod services;
 mod telemetry;
 mod webhooks;
 mod worker;
@@ -36,6 +38,7 @@ Examples:
   club openapi > api/openapi.json
   club reconcile                   compare the payment provider's books with the log
   club reconcile --repair          … and bring the log in line where it can be
+  club services add game-eu --scope actions:*      let a game server in; prints its secret
 
 Everything is set from the environment: see .env.example.";
 
@@ -63,12 +66,15 @@ enum Role {
     Openapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
     Reconcile(reconcile::Arguments),
+    /// Lets game servers and other programs in, changes their secrets, and takes them out.
+    Services(services::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let failed = match arguments.role {
         Role::Reconcile(_) => ExitCode::from(reconcile::COULD_NOT_SEE),
+        Role::Services(_) => ExitCode::from(services::COULD_NOT_TRY),
         _ => ExitCode::FAILURE,
     };
     match run(arguments.role) {
@@ -98,6 +104,7 @@ fn run(role: Role) -> anyhow::Result<ExitCode> {
             Role::Serve => serve::run(config).await?,
             Role::Openapi => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
+            Role::Services(arguments) => return services::run(&config, &arguments).await,
         }
         Ok(ExitCode::SUCCESS)
     })

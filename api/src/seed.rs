@@ -4,6 +4,7 @@ mod packages;
 mod people;
 mod play;
 mod products;
+mod services;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     if players > 0 {
         bench_players(&pool, players).await?;
     }
+    let services = services::enter(&pool).await?;
     let opened = open_accounts(&pool, &commands).await?;
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
@@ -60,7 +62,7 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
     let (products, play) = (defined, events + missions);
-    tracing::info!(people, opened, products, packages, promos, play, "demo data is in");
+    tracing::info!(people, services, opened, products, packages, promos, play, "demo data is in");
     Ok(())
 }
 
@@ -224,20 +226,25 @@ async fn define_missions(commands: &Commands) -> anyhow::Result<usize> {
     Ok(defined)
 }
 
-/// Demo accounts in the database that open with the demo's passwords, which production must not
-/// have.
+/// What of the demo lets somebody in, which production must not have.
 ///
 /// # Errors
 /// If the database cannot be reached.
-pub async fn demo_accounts(config: &DatabaseConfig) -> anyhow::Result<Option<Unsafe>> {
+pub async fn demo_credentials(config: &DatabaseConfig) -> anyhow::Result<Vec<Unsafe>> {
     let pool = database::service_pool(config, 1).await?;
+    let (accounts, service) = (demo_accounts(&pool).await?, services::demo_service(&pool).await?);
+    Ok(accounts.into_iter().chain(service).collect())
+}
+
+/// Accounts that open with the demo's passwords.
+async fn demo_accounts(pool: &PgPool) -> anyhow::Result<Option<Unsafe>> {
     let names: Vec<&str> = DEMO.iter().map(|person| person.site_id).collect();
     let stored: Vec<(String, String)> = sqlx::query_as(
         "select site_id, password_hash from identity.users
           where site_id = any($1) or site_id = 'bench0001' order by id",
     )
     .bind(&names)
-    .fetch_all(&pool)
+    .fetch_all(pool)
     .await?;
     let mut verifying = JoinSet::new();
     for (site_id, hash) in stored {

@@ -65,8 +65,8 @@ async fn refuse_if_unsafe(config: &Config) -> anyhow::Result<()> {
     if reasons.is_empty() {
         database::insist_on_migrations(&config.database).await?;
         if config.environment.is_production() {
-            let demo = seed::demo_accounts(&config.database).await?;
-            reasons.extend(demo.map(|demo| demo.to_string()));
+            let demo = seed::demo_credentials(&config.database).await?;
+            reasons.extend(demo.iter().map(ToString::to_string));
         }
     }
     if !reasons.is_empty() {

@@ -24,6 +24,7 @@ pub mod play;
 pub mod ranks;
 pub mod reactions;
 pub mod rewards;
+pub mod secret;
 pub mod shop;
 pub mod sourced;
 pub mod store;

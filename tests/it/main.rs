@@ -16,6 +16,8 @@ mod payments;
 mod provider;
 mod reconcile;
 mod routes;
+mod service;
+mod services;
 mod socket;
 mod tidy;
 mod unauthorized;
