@@ -5,7 +5,6 @@ pub mod languages;
 pub mod password;
 pub mod refresh;
 pub mod role;
-#[expect(dead_code, reason = "the route that takes actions is the first to name a `Service`")]
 pub mod services;
 pub mod sign_in;
 pub mod sign_up;

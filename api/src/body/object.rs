@@ -72,7 +72,8 @@ pub fn list<T>(
         let numbered = items.iter().enumerate();
         numbered
             .map(|(number, item)| {
-                parse(item).map_err(|wrong| Wrong::new(wrong.kind, format!("{number}: {}", wrong.msg)))
+                parse(item)
+                    .map_err(|wrong| Wrong::new(wrong.kind, format!("{number}: {}", wrong.msg)))
             })
             .collect()
     }

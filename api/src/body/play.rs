@@ -57,9 +57,7 @@ pub fn rewards(value: &Value) -> Result<Rewards, Wrong> {
             xp: object
                 .optional("xp", |value| values::integer(value, 0, MOST_XP))?
                 .unwrap_or_default(),
-            items: object
-                .optional("items", list(MOST_BENEFITS, reward_item))?
-                .unwrap_or_default(),
+            items: object.optional("items", list(MOST_BENEFITS, reward_item))?.unwrap_or_default(),
         })
     })?;
     if rewards.item_count() > Rewards::MOST_ITEMS {
@@ -150,9 +148,8 @@ pub fn recurrence(value: &Value) -> Result<Recurrence, Wrong> {
                 return Err(Wrong::new("value_error", msg));
             }
         };
-        let invalid = |error: domain::schedule::InvalidPattern| {
-            Wrong::new("value_error", error.to_string())
-        };
+        let invalid =
+            |error: domain::schedule::InvalidPattern| Wrong::new("value_error", error.to_string());
         Recurrence::new(&pattern, zone, minutes).map_err(invalid)
     })
 }

@@ -4,9 +4,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::id::LiveEventId;
-use domain::live_event::{
-    Eligibility, EventKind, Leaderboard, LiveEventTerms, Requirement, Tier,
-};
+use domain::live_event::{Eligibility, EventKind, Leaderboard, LiveEventTerms, Requirement, Tier};
 use domain::mission::{Cadence, MissionTerms};
 use domain::money::Gold;
 use domain::reward::Rewards;
@@ -115,7 +113,13 @@ pub(super) fn missions() -> anyhow::Result<[MissionTerms; 4]> {
         mission(("1판 하기", "Play 1"), "play_count", 1, Daily, rewards(100, 10)?)?,
         mission(("5판 하기", "Play 5"), "play_count", 5, Daily, rewards(500, 50)?)?,
         mission(("3승 하기", "Win 3"), "win_count", 3, Daily, rewards(1_000, 100)?)?,
-        mission(("이번 주 20판", "Play 20 this week"), "play_count", 20, Weekly, rewards(5_000, 0)?)?,
+        mission(
+            ("이번 주 20판", "Play 20 this week"),
+            "play_count",
+            20,
+            Weekly,
+            rewards(5_000, 0)?,
+        )?,
     ])
 }
 

@@ -165,12 +165,14 @@ fn reward(user_id: PlayerId, event: &AccountEvent) -> Option<Told> {
 }
 
 fn items(receipt_code: ReceiptCode, reward: &Reward) -> Vec<RewardItemData> {
-    let each = reward.items.iter().flat_map(|item| {
-        std::iter::repeat_n(item.product_id, u8::from(item.quantity).into())
-    });
+    let each = reward
+        .items
+        .iter()
+        .flat_map(|item| std::iter::repeat_n(item.product_id, u8::from(item.quantity).into()));
     let numbered = (1..=u8::MAX).zip(each);
-    let item = |(number, product_id)| {
-        RewardItemData { item_id: ItemId { receipt_code, number }, product_id }
+    let item = |(number, product_id)| RewardItemData {
+        item_id: ItemId { receipt_code, number },
+        product_id,
     };
     numbered.map(item).collect()
 }
