@@ -108,6 +108,24 @@ pub struct Version {
     pub sequence: u64,
 }
 
+impl Version {
+    /// Its state as this aggregate's, with its sequence.
+    #[must_use]
+    pub fn typed<A: Aggregate>(&self) -> Option<(&A, u64)> {
+        Some((typed(self.state.as_ref())?, self.sequence))
+    }
+
+    /// Applies the stream's next event.
+    pub fn evolve(&mut self, event: &dyn Evolve) {
+        event.evolve(self.state.as_mut());
+        self.sequence += 1;
+    }
+
+    fn fork(&self) -> Self {
+        Self { state: self.state.fork(), sequence: self.sequence }
+    }
+}
+
 struct Entry {
     durable: Version,
     /// What decisions not yet durable leave behind; none if there are none.
@@ -115,6 +133,12 @@ struct Entry {
     /// How many undurable events `ahead` has.
     undurable: usize,
     weight: usize,
+}
+
+impl Entry {
+    fn newest(&self) -> &Version {
+        self.ahead.as_ref().unwrap_or(&self.durable)
+    }
 }
 
 /// See the module.
@@ -151,6 +175,11 @@ impl Cache {
         self.entries.contains(key)
     }
 
+    /// Whether the stream is here; if it is, it counts as just used.
+    pub fn touch(&mut self, key: &StreamKey) -> bool {
+        self.entries.get(key).is_some()
+    }
+
     /// The durable state.
     pub fn durable<A: Aggregate>(&mut self, key: &StreamKey) -> Option<&A> {
         self.entries.get(key).and_then(|entry| typed(entry.durable.state.as_ref()))
@@ -158,21 +187,19 @@ impl Cache {
 
     /// The state to decide on, with its sequence: ahead of the log if decisions are under way.
     pub fn newest<A: Aggregate>(&mut self, key: &StreamKey) -> Option<(&A, u64)> {
-        let entry = self.entries.get(key)?;
-        let newest = entry.ahead.as_ref().unwrap_or(&entry.durable);
-        Some((typed(newest.state.as_ref())?, newest.sequence))
+        self.entries.get(key)?.newest().typed()
+    }
+
+    /// A copy of the state to decide on, for a command that goes ahead of itself.
+    pub fn fork(&mut self, key: &StreamKey) -> Option<Version> {
+        self.entries.get(key).map(|entry| entry.newest().fork())
     }
 
     /// Goes ahead of the log with an event that was decided.
     pub fn advance(&mut self, key: &StreamKey, event: &dyn Evolve) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let durable = &entry.durable;
-        let ahead = entry.ahead.get_or_insert_with(|| Version {
-            state: durable.state.fork(),
-            sequence: durable.sequence,
-        });
-        event.evolve(ahead.state.as_mut());
-        ahead.sequence += 1;
+        entry.ahead.get_or_insert_with(|| durable.fork()).evolve(event);
         entry.undurable += 1;
     }
 
@@ -185,8 +212,7 @@ impl Cache {
             Some(ahead) if entry.undurable == 0 => entry.durable = ahead,
             ahead => {
                 entry.ahead = ahead;
-                event.evolve(entry.durable.state.as_mut());
-                entry.durable.sequence += 1;
+                entry.durable.evolve(event);
             }
         }
         let weight = ENTRY_OVERHEAD + entry.durable.state.weight();

@@ -3,6 +3,7 @@
 pub mod memory;
 pub mod postgres;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +22,7 @@ pub struct Batch {
     pub recorded_at: DateTime<Utc>,
     /// The events, gapless from `expected`, chained. Empty: only asks whether the head stands.
     pub events: Arc<[Recorded]>,
-    /// Keys, each with the index of its command's first event and the number of its events.
+    /// Keys, each with the index of the first event written under it and their number.
     pub keys: Vec<(usize, KeyedRequest, usize)>,
     /// Texts that are kept beside the log, by the index of their event.
     pub texts: Vec<(usize, String)>,
@@ -161,6 +162,13 @@ pub trait Log: Send + Sync + 'static {
         key: &'a str,
         caller: &'a str,
     ) -> BoxFuture<'a, Result<Option<KeyedCommand>, LogError>>;
+
+    /// Which of these keys of a caller are in the log.
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>>;
 
     /// The first of a block of numbers that nobody else gets, and how many they are.
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<std::ops::Range<u64>, LogError>>;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::bus::{Limits, Request};
 use crate::cache::{Cache, StreamKey, Version};
 use crate::families;
-use crate::keys::{KeyHash, Keys};
+use crate::keys::{HeldKey, KeyHash, Keys};
 use crate::log::Batch;
 use crate::world::{Draft, Missing, World};
 
@@ -44,7 +44,7 @@ pub(crate) enum Outcome {
     Committed { events: Vec<Recorded>, place: Place },
     /// Enter again from the start.
     Again,
-    /// The key is in the log already.
+    /// A key of it is in the log already.
     KeyTaken,
     /// Given up; it is certain that nothing was written.
     Unavailable,
@@ -54,7 +54,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Pending {
     pub(crate) job: Box<dyn Job>,
     pub(crate) request: Arc<Request>,
-    pub(crate) key: Option<KeyHash>,
+    /// Its keys in flight.
+    pub(crate) keys: Vec<HeldKey>,
     pub(crate) draft: Draft,
     /// Into how large a batch it may go: halved when a batch with it was rejected.
     pub(crate) batch_limit: usize,
@@ -172,8 +173,12 @@ impl Node {
         let mut place = self.ahead;
         for pending in pendings {
             let written = &pending.draft.written;
-            if let (Some(keyed), false) = (&pending.request.keyed, written.is_empty()) {
-                keys.push((events.len(), keyed.clone(), written.len()));
+            let mut index = events.len();
+            for line in written.chunk_by(|one, next| one.line == next.line) {
+                if let Some(keyed) = pending.request.keys.get(line[0].line) {
+                    keys.push((index, keyed.clone(), line.len()));
+                }
+                index += line.len();
             }
             if let (Some(text), false) = (&pending.request.text, written.is_empty()) {
                 texts.push((events.len(), text.clone()));
@@ -203,10 +208,12 @@ impl Node {
             }
             let events = sent.batch.events[index..index + written.len()].to_vec();
             index += written.len();
-            match pending.key {
-                Some(key) if events.is_empty() => self.keys.release(key),
-                Some(key) => self.keys.seen(key, now),
-                None => {}
+            for key in &pending.keys {
+                if pending.draft.has_line(key.line) {
+                    self.keys.seen(key.hash, now);
+                } else {
+                    self.keys.release(key.hash);
+                }
             }
             let place = events.last().map_or(self.head, |last| last.place);
             finished.push((pending.job, Outcome::Committed { events, place }));
@@ -257,7 +264,7 @@ impl Node {
             let touched = pending.draft.read.iter().any(|stream| changed.contains(stream));
             let ended = if pending.rejected.is_some() {
                 pending.rejected.take()
-            } else if pending.key.is_some_and(|key| self.keys.is_known(key)) {
+            } else if pending.keys.iter().any(|key| self.keys.is_known(key.hash)) {
                 Some(Outcome::KeyTaken)
             } else if now > pending.deadline {
                 Some(Outcome::Unavailable)
@@ -293,9 +300,7 @@ impl Node {
         pending: Pending,
         outcome: Outcome,
     ) -> (Box<dyn Job>, Outcome) {
-        if let Some(key) = pending.key {
-            self.keys.release(key);
-        }
+        self.keys.release_all(&pending.keys);
         (pending.job, outcome)
     }
 

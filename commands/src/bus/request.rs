@@ -1,6 +1,6 @@
 //! What comes with a command: what is stored about it, its key, its text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::id::PlayerId;
@@ -12,8 +12,13 @@ use crate::keys::KeyedRequest;
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) metadata: Arc<str>,
-    pub(crate) keyed: Option<KeyedRequest>,
+    /// None or one; or one for each line.
+    pub(crate) keys: Vec<KeyedRequest>,
     pub(crate) text: Option<String>,
+    /// Whether each key stands for a line of its own, and not for the whole command.
+    pub(super) is_by_lines: bool,
+    /// Lines whose key an earlier line has, in order.
+    pub(super) repeats: Vec<usize>,
     unfingerprinted: Option<IdempotencyKey>,
     caller: String,
 }
@@ -24,8 +29,10 @@ impl Request {
     pub fn new(caller: &Caller, player: Option<PlayerId>) -> Self {
         Self {
             metadata: caller.metadata(player).to_json().into(),
-            keyed: None,
+            keys: Vec::new(),
             text: None,
+            is_by_lines: false,
+            repeats: Vec::new(),
             unfingerprinted: caller.key.clone(),
             caller: caller.actor.to_string(),
         }
@@ -38,8 +45,10 @@ impl Request {
         Self {
             // A map of texts always has a JSON form.
             metadata: serde_json::to_string(&ordered).unwrap_or_default().into(),
-            keyed: None,
+            keys: Vec::new(),
             text: None,
+            is_by_lines: false,
+            repeats: Vec::new(),
             unfingerprinted: None,
             caller: String::new(),
         }
@@ -49,8 +58,24 @@ impl Request {
     #[must_use]
     pub fn keyed(mut self, fingerprint: Fingerprint) -> Self {
         let caller = self.caller.clone();
-        self.keyed =
-            self.unfingerprinted.take().map(|key| KeyedRequest { key, caller, fingerprint });
+        let key = self.unfingerprinted.take();
+        self.keys =
+            key.map(|key| KeyedRequest::new(key, caller, fingerprint)).into_iter().collect();
+        self
+    }
+
+    /// A command of several lines, each with a key of its own: see [`super::Bus::execute_lines`].
+    /// Where a key comes twice, only its first line counts.
+    #[must_use]
+    pub fn with_lines(mut self, lines: Vec<(IdempotencyKey, Fingerprint)>) -> Self {
+        let caller = &self.caller;
+        let keyed = |(key, fingerprint)| KeyedRequest::new(key, caller.clone(), fingerprint);
+        self.keys = lines.into_iter().map(keyed).collect();
+        let mut earlier = HashSet::new();
+        let lines = self.keys.iter().enumerate();
+        let repeats = lines.filter(|(_, keyed)| !earlier.insert(keyed.hash));
+        self.repeats = repeats.map(|(line, _)| line).collect();
+        self.is_by_lines = true;
         self
     }
 

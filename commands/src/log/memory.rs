@@ -1,7 +1,7 @@
 //! The log in memory, shared by any number of nodes, with faults to order: for simulations of the
 //! command side without a server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -341,6 +341,21 @@ impl Log for MemoryLog {
         async move {
             self.is_alive().await;
             Ok(self.database.tables().keys.get(&(key.to_owned(), caller.to_owned())).cloned())
+        }
+        .boxed()
+    }
+
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>> {
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let name = |key: &str| (key.to_owned(), caller.to_owned());
+            let found = keys.iter().filter(|key| tables.keys.contains_key(&name(key)));
+            Ok(found.map(|key| (*key).to_owned()).collect())
         }
         .boxed()
     }

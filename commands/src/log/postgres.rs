@@ -5,6 +5,7 @@
 
 mod connection;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -277,6 +278,22 @@ impl Log for PostgresLog {
             let events =
                 rows.iter().map(recorded_by_sqlx).collect::<Result<_, _>>().map_err(lost)?;
             Ok(Some(KeyedCommand { fingerprint, events }))
+        }
+        .boxed()
+    }
+
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>> {
+        async move {
+            // `is not null`: the index is a partial one, and a plan for any keys must see that it fits.
+            let find = "select command_key from events where command_key is not null \
+                        and command_key = any($1) and command_caller = $2";
+            let query = sqlx::query_scalar(find).bind(keys).bind(caller);
+            let found: Vec<String> = query.fetch_all(&self.pool).await.map_err(lost)?;
+            Ok(found.into_iter().collect())
         }
         .boxed()
     }
