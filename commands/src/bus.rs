@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 pub use self::answer::{Answer, Committed, CommittedLines, Failure, Unavailable};
 pub use self::limits::Limits;
-pub use self::request::Request;
+pub use self::request::{Line, Request};
 
 use self::command::{Decide, Step};
 use self::progress::Progress;

@@ -3,7 +3,7 @@
 pub mod memory;
 pub mod postgres;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -168,7 +168,7 @@ pub trait Log: Send + Sync + 'static {
         &'a self,
         keys: &'a [&'a str],
         caller: &'a str,
-    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>>;
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>>;
 
     /// The first of a block of numbers that nobody else gets, and how many they are.
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<std::ops::Range<u64>, LogError>>;

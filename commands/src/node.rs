@@ -127,7 +127,7 @@ impl Node {
 
     /// Decides a command on the newest states.
     pub(crate) fn decide(&mut self, job: &mut dyn Job, request: &Request) -> (Verdict, Draft) {
-        let mut world = World::new(&mut self.cache, &request.metadata);
+        let mut world = World::new(&mut self.cache, request);
         let verdict = job.decide(&mut world);
         let mut draft = world.into_draft();
         if !matches!(verdict, Verdict::Wrote) {

@@ -7,6 +7,7 @@ use domain::aggregate::{Aggregate, Event};
 use domain::encoding::encode;
 use domain::stored::{Hash, StoredEvent};
 
+use crate::bus::Request;
 use crate::cache::{Cache, Evolve, State, StreamKey, TypedEvent, Version, empty_state};
 
 /// A stream that must be loaded before the command can be decided.
@@ -76,6 +77,8 @@ pub struct Draft {
 pub struct World<'a> {
     cache: &'a mut Cache,
     metadata: &'a Arc<str>,
+    /// Of each line, if there are any.
+    line_metadata: &'a [Arc<str>],
     draft: Draft,
     /// States with what this command has written to them, for streams that are asked for again.
     ahead: HashMap<StreamKey, Version>,
@@ -86,10 +89,11 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     /// A fresh look.
-    pub fn new(cache: &'a mut Cache, metadata: &'a Arc<str>) -> Self {
+    pub(crate) fn new(cache: &'a mut Cache, request: &'a Request) -> Self {
         Self {
             cache,
-            metadata,
+            metadata: &request.metadata,
+            line_metadata: &request.line_metadata,
             draft: Draft::default(),
             ahead: HashMap::new(),
             line: 0,
@@ -196,9 +200,10 @@ impl<'a> World<'a> {
         };
         let decided = events(state, sequence);
         self.draft.read.push(stream.clone());
+        let metadata = self.line_metadata.get(self.line).unwrap_or(self.metadata);
         for event in decided.map_err(Decline::Refused)? {
             sequence += 1;
-            let written = written::<A>(&stream, sequence, event, (self.metadata, self.line));
+            let written = written::<A>(&stream, sequence, event, (metadata, self.line));
             if let Some(version) = self.ahead.get_mut(&stream) {
                 version.evolve(written.typed.as_ref());
             }

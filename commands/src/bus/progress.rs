@@ -4,13 +4,14 @@
 //! A command takes all its keys in one step or none: whoever waits for a key holds none, so two
 //! commands with keys in common never wait for each other.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::mem;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use super::Request;
+use crate::context::Fingerprint;
 use crate::keys::{HeldKey, Keys, Standing};
 use crate::world::Draft;
 
@@ -109,11 +110,11 @@ impl Progress {
     pub(super) fn found(
         &mut self,
         request: &Request,
-        found: &HashSet<String>,
+        found: &HashMap<String, Fingerprint>,
         keys: &mut Keys,
         now: DateTime<Utc>,
     ) {
-        let is_found = |held: &HeldKey| found.contains(request.keys[held.line].key.as_str());
+        let is_found = |held: &HeldKey| found.contains_key(request.keys[held.line].key.as_str());
         let (in_log, holds) = mem::take(&mut self.holds).into_iter().partition(is_found);
         self.holds = holds;
         self.looked_up = true;

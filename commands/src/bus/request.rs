@@ -3,15 +3,29 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use domain::event::Metadata;
 use domain::id::PlayerId;
 
 use crate::context::{Caller, Fingerprint, IdempotencyKey};
 use crate::keys::KeyedRequest;
 
+/// A line of a command that is made of several.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Its own key.
+    pub key: IdempotencyKey,
+    /// What it asks.
+    pub fingerprint: Fingerprint,
+    /// What is said about its events.
+    pub metadata: Metadata,
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) metadata: Arc<str>,
+    /// Of each line, if there are any; nothing else is then said about its events.
+    pub(crate) line_metadata: Vec<Arc<str>>,
     /// None or one; or one for each line.
     pub(crate) keys: Vec<KeyedRequest>,
     pub(crate) text: Option<String>,
@@ -29,6 +43,7 @@ impl Request {
     pub fn new(caller: &Caller, player: Option<PlayerId>) -> Self {
         Self {
             metadata: caller.metadata(player).to_json().into(),
+            line_metadata: Vec::new(),
             keys: Vec::new(),
             text: None,
             is_by_lines: false,
@@ -45,6 +60,7 @@ impl Request {
         Self {
             // A map of texts always has a JSON form.
             metadata: serde_json::to_string(&ordered).unwrap_or_default().into(),
+            line_metadata: Vec::new(),
             keys: Vec::new(),
             text: None,
             is_by_lines: false,
@@ -67,9 +83,10 @@ impl Request {
     /// A command of several lines, each with a key of its own: see [`super::Bus::execute_lines`].
     /// Where a key comes twice, only its first line counts.
     #[must_use]
-    pub fn with_lines(mut self, lines: Vec<(IdempotencyKey, Fingerprint)>) -> Self {
+    pub fn with_lines(mut self, lines: Vec<Line>) -> Self {
         let caller = &self.caller;
-        let keyed = |(key, fingerprint)| KeyedRequest::new(key, caller.clone(), fingerprint);
+        self.line_metadata = lines.iter().map(|line| line.metadata.to_json().into()).collect();
+        let keyed = |line: Line| KeyedRequest::new(line.key, caller.clone(), line.fingerprint);
         self.keys = lines.into_iter().map(keyed).collect();
         let mut earlier = HashSet::new();
         let lines = self.keys.iter().enumerate();

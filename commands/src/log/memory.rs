@@ -1,7 +1,7 @@
 //! The log in memory, shared by any number of nodes, with faults to order: for simulations of the
 //! command side without a server.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
+use crate::context::Fingerprint;
 use crate::keys::KeyHash;
 
 /// How often, in a thousand calls, each fault strikes.
@@ -349,13 +350,15 @@ impl Log for MemoryLog {
         &'a self,
         keys: &'a [&'a str],
         caller: &'a str,
-    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>> {
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>> {
         async move {
             self.is_alive().await;
             let tables = self.database.tables();
             let name = |key: &str| (key.to_owned(), caller.to_owned());
-            let found = keys.iter().filter(|key| tables.keys.contains_key(&name(key)));
-            Ok(found.map(|key| (*key).to_owned()).collect())
+            let found = keys.iter().filter_map(|key| {
+                Some(((*key).to_owned(), tables.keys.get(&name(key))?.fingerprint))
+            });
+            Ok(found.collect())
         }
         .boxed()
     }

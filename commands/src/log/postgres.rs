@@ -5,7 +5,7 @@
 
 mod connection;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -118,6 +118,11 @@ fn unsigned(number: i64) -> u64 {
 
 fn lost(error: sqlx::Error) -> LogError {
     LogError::Lost(error.to_string())
+}
+
+fn fingerprint(bytes: Vec<u8>) -> Result<Fingerprint, LogError> {
+    let bytes = bytes.try_into().map(Fingerprint);
+    bytes.map_err(|_| LogError::Lost("a stored fingerprint has not 16 bytes".into()))
 }
 
 fn recorded_by_sqlx(row: &PgRow) -> Result<Recorded, sqlx::Error> {
@@ -272,9 +277,7 @@ impl Log for PostgresLog {
             let rows = rows.await.map_err(lost)?;
             let Some(first) = rows.first() else { return Ok(None) };
             let fingerprint: Vec<u8> = first.try_get("fingerprint").map_err(lost)?;
-            let fingerprint = fingerprint.try_into().map(Fingerprint);
-            let fingerprint = fingerprint
-                .map_err(|_| LogError::Lost("a stored fingerprint has not 16 bytes".into()))?;
+            let fingerprint = self::fingerprint(fingerprint)?;
             let events =
                 rows.iter().map(recorded_by_sqlx).collect::<Result<_, _>>().map_err(lost)?;
             Ok(Some(KeyedCommand { fingerprint, events }))
@@ -286,14 +289,15 @@ impl Log for PostgresLog {
         &'a self,
         keys: &'a [&'a str],
         caller: &'a str,
-    ) -> BoxFuture<'a, Result<HashSet<String>, LogError>> {
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>> {
         async move {
             // `is not null`: the index is a partial one, and a plan for any keys must see that it fits.
-            let find = "select command_key from events where command_key is not null \
+            let find = "select command_key, command_fingerprint from events \
+                        where command_key is not null \
                         and command_key = any($1) and command_caller = $2";
-            let query = sqlx::query_scalar(find).bind(keys).bind(caller);
-            let found: Vec<String> = query.fetch_all(&self.pool).await.map_err(lost)?;
-            Ok(found.into_iter().collect())
+            let query = sqlx::query_as(find).bind(keys).bind(caller);
+            let found: Vec<(String, Vec<u8>)> = query.fetch_all(&self.pool).await.map_err(lost)?;
+            found.into_iter().map(|(key, bytes)| Ok((key, fingerprint(bytes)?))).collect()
         }
         .boxed()
     }

@@ -13,13 +13,13 @@ mod lines;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use commands::Failure;
 use commands::bus::{Bus, CommittedLines, Limits, Request};
 use commands::clock::Clock;
 use commands::context::{Caller, Fingerprint, IdempotencyKey};
 use commands::log::Log;
 use commands::log::memory::{Faults, MemoryDatabase};
 use commands::world::{Decline, World};
+use commands::{Failure, bus};
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::testing::{Tally, TallyEvent, TallyTooLow, Tallying, at};
@@ -76,8 +76,13 @@ fn request(name: &str, lines: &[Line]) -> Request {
         cause: None,
         key: None,
     };
-    let keys = lines.iter().map(|line| (key(line.note), Fingerprint([0; 16])));
-    Request::new(&caller, None).with_lines(keys.collect())
+    let metadata = caller.metadata(None);
+    let keyed = lines.iter().map(|line| bus::Line {
+        key: key(line.note),
+        fingerprint: Fingerprint([0; 16]),
+        metadata: metadata.clone(),
+    });
+    Request::new(&caller, None).with_lines(keyed.collect())
 }
 
 /// What a batch led to, and the notes of its lines that were refused.
