@@ -122,7 +122,8 @@ fn signed_in(parts: &Parts, app: &App) -> Result<Session, ApiError> {
     Ok(session)
 }
 
-fn bearer(header: &str) -> Option<&str> {
+/// The token of a header `Authorization`, if it is a bearer's.
+pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
