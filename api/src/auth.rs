@@ -130,7 +130,8 @@ fn insist_on_confirmation(app: &App) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn bearer(header: &str) -> Option<&str> {
+/// The token of a header `Authorization`, if it is a bearer's.
+pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

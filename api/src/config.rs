@@ -1,5 +1,6 @@
 //! Settings, read once from the environment. Nothing else in the service reads it.
 
+mod game;
 mod payments;
 mod production;
 mod shop;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use game::GameConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use shop::ShopConfig;
@@ -121,6 +123,9 @@ pub struct HttpConfig {
     /// `NEXT_PUBLIC_API_ORIGIN`: the address at which browsers reach the service, for links;
     /// default: as they came.
     pub public_origin: Option<String>,
+    /// `CLUB_GAME_ORIGIN`: the address at which browsers reach the demo game server, for the page
+    /// `/play`; default `http://127.0.0.1:8010`.
+    pub game_origin: String,
 }
 
 /// Identities and tokens.
@@ -210,10 +215,12 @@ impl HttpConfig {
         let allowed_origins =
             origins.iter().map(|text| Ok(origin(text)?.0)).collect::<Result<_, _>>()?;
         let public_origin = variables.optional::<Origin>("NEXT_PUBLIC_API_ORIGIN")?;
+        let game_origin = Origin(game::GAME_ORIGIN.to_owned());
         Ok(Self {
             listen: variables.parse("CLUB_LISTEN", SocketAddr::from(([127, 0, 0, 1], 8000)))?,
             allowed_origins,
             public_origin: public_origin.map(|origin| origin.0),
+            game_origin: variables.parse("CLUB_GAME_ORIGIN", game_origin)?.0,
         })
     }
 }

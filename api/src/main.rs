@@ -8,6 +8,7 @@ mod config;
 mod database;
 mod edge;
 mod error;
+mod game;
 mod live;
 mod payments;
 mod positions;
@@ -26,7 +27,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use config::{Config, Variables};
+use config::{Config, GameConfig, Variables};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +36,7 @@ Examples:
   club seed --players 1000         and bench0001 … bench1000 for load tests
   club serve                       listen on CLUB_LISTEN (default 127.0.0.1:8000)
   CLUB_LISTEN=127.0.0.1:0 club serve      … on any free port
+  club game                        a demo game server, as somebody else's (never in production)
   club openapi > api/openapi.json
   club reconcile                   compare the payment provider's books with the log
   club reconcile --repair          … and bring the log in line where it can be
@@ -62,6 +64,9 @@ enum Role {
     },
     /// Answers requests, runs the followers, and ends cleanly on SIGTERM or Ctrl-C.
     Serve,
+    /// A demo game server: decides one free game and reports it to the club, which it knows only by
+    /// HTTP. Refused in production.
+    Game,
     /// Prints the description of the HTTP interface.
     Openapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
@@ -87,10 +92,26 @@ fn main() -> ExitCode {
 }
 
 fn run(role: Role) -> anyhow::Result<ExitCode> {
-    if let Role::Openapi = role {
-        writeln!(std::io::stdout(), "{}", routes::document()?)?;
-        return Ok(ExitCode::SUCCESS);
+    match role {
+        Role::Openapi => {
+            writeln!(std::io::stdout(), "{}", routes::document()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Role::Game => run_game(),
+        role => run_on_the_log(role),
     }
+}
+
+/// The role that does not know the database.
+fn run_game() -> anyhow::Result<ExitCode> {
+    let config = GameConfig::read(&Variables::of_process())?;
+    telemetry::start_logging(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(game::run(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
     let config = Config::read(&Variables::of_process())?;
     telemetry::start_logging(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -102,7 +123,7 @@ fn run(role: Role) -> anyhow::Result<ExitCode> {
             }
             Role::Seed { players } => seed::run(&config, players).await?,
             Role::Serve => serve::run(config).await?,
-            Role::Openapi => {}
+            Role::Openapi | Role::Game => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
         }

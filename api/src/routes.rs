@@ -87,11 +87,7 @@ pub fn all(app: App) -> Router {
         .route("/api/realtime/ticket", post(realtime::ticket))
         .route("/api/realtime/sync", get(realtime::sync));
     if !app.config.environment.is_production() {
-        routes = routes
-            .route("/test", get(test::index))
-            .route("/test/live", get(test::live))
-            .route("/test/spend", post(test::spend))
-            .route("/test/clock", get(test::clock).post(test::move_clock));
+        routes = routes.merge(for_trying());
     }
     routes
         .fallback(no_such_address)
@@ -109,6 +105,16 @@ fn daily_rewards() -> Router<App> {
         .route("/api/streak/claim", post(streak::claim))
         .route("/api/vip/status", get(vip::status))
         .route("/api/vip/claim", post(vip::claim))
+}
+
+/// For trying things by hand.
+fn for_trying() -> Router<App> {
+    Router::new()
+        .route("/play", get(test::play))
+        .route("/test", get(test::index))
+        .route("/test/live", get(test::live))
+        .route("/test/spend", post(test::spend))
+        .route("/test/clock", get(test::clock).post(test::move_clock))
 }
 
 /// What `/openapi.json` describes.

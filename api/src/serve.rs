@@ -116,13 +116,17 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
     Ok(())
 }
 
-async fn told(mut stopping: watch::Receiver<bool>) {
+/// Ends when it is time to stop.
+pub async fn told(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone means the same.
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// SIGTERM or SIGINT (Ctrl-C).
-async fn ending_signal() -> anyhow::Result<&'static str> {
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn ending_signal() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

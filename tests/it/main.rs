@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod browser;
 mod database;
 mod faults;
 mod log;
