@@ -66,6 +66,14 @@ impl CopyRows {
         self
     }
 
+    /// A `date` or null.
+    pub(crate) fn optional_date(&mut self, value: Option<NaiveDate>) -> &mut Self {
+        match value {
+            Some(value) => self.date(value),
+            None => self.null(),
+        }
+    }
+
     /// A `timestamptz`.
     pub(crate) fn time(&mut self, value: DateTime<Utc>) -> &mut Self {
         self.int(value.timestamp_micros().saturating_sub(EPOCH_MICROS))

@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountEvent};
 use domain::aggregate::Aggregate;
-use domain::id::{ChargeId, InvalidId, PlayerId, ReceiptCode};
+use domain::id::{ChargeId, PlayerId, ReceiptCode};
 use domain::money::{Cents, Currency};
-use domain::stored::DecodeError;
+use domain::stored::Recorded;
 use sqlx::{ConnectOptions, PgPool};
 
 use crate::feed::{self, FeedError};
 use crate::position::to_sql;
-use crate::scan::{self, EventReader, RowError};
+use crate::scan;
+
+pub use crate::scan::FoldError;
 
 /// The events that are about purchases for real money, by stored name.
 const EVENT_TYPES: [&str; 7] = [
@@ -75,37 +77,6 @@ pub struct PurchasesInLog {
     pub by_charge: HashMap<ChargeId, LoggedPurchase>,
 }
 
-/// Why the log's purchases are not known.
-#[derive(Debug, thiserror::Error)]
-pub enum FoldError {
-    /// The database did not answer as it should.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// A row that is none.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// An event that this program cannot read.
-    #[error("the event at position {position} cannot be read: {source}")]
-    Decode {
-        /// Where.
-        position: u64,
-        /// Why.
-        source: DecodeError,
-    },
-    /// An account that is not a player's.
-    #[error(transparent)]
-    Id(#[from] InvalidId),
-    /// A task of this process ended without a result.
-    #[error("reading the log was cancelled")]
-    Cancelled,
-}
-
-impl From<sqlx::Error> for FoldError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Feed(error.into())
-    }
-}
-
 /// Reads every purchase from the log, as it is now.
 ///
 /// # Errors
@@ -115,24 +86,18 @@ pub async fn read(pool: &PgPool) -> Result<PurchasesInLog, FoldError> {
     let mut connection = pool.connect_options().connect().await?;
     let head = feed::head(&mut connection).await?.position;
     let to = to_sql(head).map_err(FeedError::from)?;
-    let statement = scan::events_of_types_statement(Account::TYPE, &EVENT_TYPES, to);
-    let (out, mut rows) = scan::chunks();
-    let folding = tokio::task::spawn_blocking(move || {
-        let (mut fold, mut reader) = (Fold::default(), EventReader::new());
-        while let Some(chunk) = rows.blocking_recv() {
-            for row in chunk.iter() {
-                let Some(recorded) = reader.read(row)? else { continue };
-                let position = recorded.place.position;
-                let event = recorded.event.decode();
-                let event = event.map_err(|source| FoldError::Decode { position, source })?;
-                fold.take(recorded.event.aggregate_id.parse()?, position, &event);
-            }
-        }
-        Ok::<_, FoldError>(fold.by_charge())
-    });
-    scan::copy_out(&mut connection, &statement, &[out]).await?;
-    let by_charge = folding.await.map_err(|_| FoldError::Cancelled)??;
+    let statement = scan::events_of_types_statement(Account::TYPE, &EVENT_TYPES, (0, to));
+    let fold = scan::fold(&mut connection, &statement, Fold::default(), take);
+    let by_charge = fold.await?.by_charge();
     Ok(PurchasesInLog { position: head, by_charge })
+}
+
+fn take(fold: &mut Fold, recorded: &Recorded) -> Result<(), FoldError> {
+    let position = recorded.place.position;
+    let event = recorded.event.decode();
+    let event = event.map_err(|source| FoldError::Decode { position, source })?;
+    fold.take(recorded.event.aggregate_id.parse()?, position, &event);
+    Ok(())
 }
 
 #[derive(Debug, Default)]
@@ -193,7 +158,12 @@ impl Fold {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => {}
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => {}
         }
     }
 

@@ -26,10 +26,15 @@ pub mod books;
 pub mod catalog;
 pub mod items;
 pub mod levels;
+pub mod live_events;
+pub mod mission_progress;
+pub mod missions;
 pub mod packages;
+pub mod participations;
 pub mod promos;
 pub mod purchases;
 pub mod ranks;
+pub mod rewards;
 pub mod statement;
 pub mod streaks;
 
@@ -51,6 +56,11 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(ranks::Ranks::default()),
         Box::new(streaks::Streaks::default()),
         Box::new(levels::Levels::default()),
+        Box::new(missions::Missions::default()),
+        Box::new(mission_progress::MissionProgress::default()),
+        Box::new(live_events::LiveEvents::default()),
+        Box::new(participations::Participations::default()),
+        Box::new(rewards::RewardsPaid::default()),
     ]
 }
 
@@ -123,7 +133,10 @@ impl<'a> Entry<'a> {
             ClubEvent::Product(..)
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
-            | ClubEvent::Identity(..) => None,
+            | ClubEvent::Identity(..)
+            | ClubEvent::Activity(..)
+            | ClubEvent::Mission(..)
+            | ClubEvent::LiveEvent(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })
@@ -215,6 +228,31 @@ pub(crate) fn named<T: DeserializeOwned>(row: &PgRow, column: &str) -> Result<T,
     let text: &str = row.try_get(column)?;
     let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     T::deserialize(text).map_err(|error| ReadError::Database(sqlx::Error::Decode(Box::new(error))))
+}
+
+/// A `text` column that holds JSON.
+pub(crate) fn json<T: DeserializeOwned>(row: &PgRow, column: &str) -> Result<T, ReadError> {
+    from_json(row.try_get(column)?)
+}
+
+/// A `text` column that is null or holds JSON.
+pub(crate) fn optional_json<T: DeserializeOwned>(
+    row: &PgRow,
+    column: &str,
+) -> Result<Option<T>, ReadError> {
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(from_json).transpose()
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    serde_json::from_str(text)
+        .map_err(|error| ReadError::Database(sqlx::Error::Decode(Box::new(error))))
+}
+
+/// What such a column holds.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    // It was read from JSON, so it has that form.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Before the first promotion the views do not exist.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain::stored::{Hash, Place, Recorded, StoredEvent};
+use domain::id::InvalidId;
+use domain::stored::{DecodeError, Hash, Place, Recorded, StoredEvent};
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
 use crate::copy::{CopiedRow, MalformedRow};
+use crate::feed::FeedError;
 use crate::position::{OutOfRange, from_sql};
 
 /// Rows that travel together, to one who works with them or to several.
@@ -64,14 +66,19 @@ pub(crate) fn events_statement(after: i64, to: i64) -> String {
     )
 }
 
-/// The COPY of an aggregate's events of some types up to a position, in order.
-pub(crate) fn events_of_types_statement(aggregate_type: &str, types: &[&str], to: i64) -> String {
+/// The COPY of an aggregate's events of some types, after one position up to another, in order.
+pub(crate) fn events_of_types_statement(
+    aggregate_type: &str,
+    types: &[&str],
+    (after, to): (i64, i64),
+) -> String {
     let types = types.join("', '");
     format!(
         "copy (select position, hash, recorded_at, sequence, aggregate_type, aggregate_id,
                       event_type, event_version, payload, metadata
-                 from events where position <= {to} and aggregate_type = '{aggregate_type}'
-                  and event_type in ('{types}') order by position)
+                 from events where position > {after} and position <= {to}
+                  and aggregate_type = '{aggregate_type}' and event_type in ('{types}')
+                order by position)
            to stdout (format binary)"
     )
 }
@@ -80,6 +87,60 @@ pub(crate) fn events_of_types_statement(aggregate_type: &str, types: &[&str], to
 /// sort nor several processes make it faster than the one reader can take it.
 pub(crate) const SCAN_SESSION: &str = "set enable_seqscan = off; set enable_bitmapscan = off;
     set enable_sort = off; set max_parallel_workers_per_gather = 0; set jit = off";
+
+/// Folds the events that a COPY gives, on a thread of its own, for as long as `take` does not fail.
+pub(crate) async fn fold<S: Send + 'static>(
+    connection: &mut PgConnection,
+    statement: &str,
+    mut state: S,
+    take: impl Fn(&mut S, &Recorded) -> Result<(), FoldError> + Send + 'static,
+) -> Result<S, FoldError> {
+    let (out, mut rows) = chunks();
+    let folding = tokio::task::spawn_blocking(move || {
+        let mut reader = EventReader::new();
+        while let Some(chunk) = rows.blocking_recv() {
+            for row in chunk.iter() {
+                if let Some(recorded) = reader.read(row)? {
+                    take(&mut state, recorded)?;
+                }
+            }
+        }
+        Ok(state)
+    });
+    copy_out(connection, statement, &[out]).await?;
+    folding.await.map_err(|_| FoldError::Cancelled)?
+}
+
+/// Why what the log says all in all is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The database did not answer as it should.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// A row that is none.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// An event that this program cannot read.
+    #[error("the event at position {position} cannot be read: {source}")]
+    Decode {
+        /// Where.
+        position: u64,
+        /// Why.
+        source: DecodeError,
+    },
+    /// A stream that is not a player's.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// A task of this process ended without a result.
+    #[error("reading the log was cancelled")]
+    Cancelled,
+}
+
+impl From<sqlx::Error> for FoldError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Feed(error.into())
+    }
+}
 
 /// Why a row of the log could not be taken from COPY.
 #[derive(Debug, thiserror::Error)]

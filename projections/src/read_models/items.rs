@@ -1,4 +1,4 @@
-//! The inventory: every item that was bought, and what has become of it.
+//! The inventory: every item that was bought or given, and what has become of it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,11 +6,14 @@ use chrono::{DateTime, Utc};
 use domain::account::AccountEvent;
 use domain::event::ClubEvent;
 use domain::id::{ItemId, PlayerId, ProductId, ReceiptCode};
+use domain::money::GoldParts;
+use domain::reward::{GivenItem, Reward};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
+use super::balances::amount;
 use super::{At, Entry, ReadError, ReadModel, named, number, read_at, table};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
@@ -19,7 +22,7 @@ use crate::position::bound_to_sql;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "items";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 const COLUMNS: &str = "(
     position     bigint not null,
@@ -29,13 +32,15 @@ const COLUMNS: &str = "(
     player_id    bigint not null,
     product_id   bigint not null,
     sku          text   not null,
+    source       text   not null,
+    price        bigint not null,
     status       text   not null,
     bought_at    timestamptz not null,
     expires_at   timestamptz,
     changed_at   timestamptz not null
 ) with (fillfactor = 80)";
 
-/// Items of one purchase, at most: as many as a quantity may be.
+/// Items of one purchase or reward, at most.
 const MOST_ITEMS: u8 = 99;
 
 /// What has become of an item.
@@ -65,12 +70,33 @@ impl ItemStatus {
     }
 }
 
+/// How somebody came by an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemSource {
+    /// It was bought with gold.
+    Bought,
+    /// It came with a reward.
+    Reward,
+}
+
+impl ItemSource {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bought => "bought",
+            Self::Reward => "reward",
+        }
+    }
+}
+
 /// An item of somebody's inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InventoryItem {
     /// Its id.
     pub item_id: ItemId,
-    /// The purchase.
+    /// The purchase, or the reward.
     pub receipt_code: ReceiptCode,
     /// Whose.
     pub user_id: PlayerId,
@@ -78,13 +104,17 @@ pub struct InventoryItem {
     pub product_id: ProductId,
     /// The catalogue's name of it.
     pub sku: String,
+    /// Whether it was bought or given.
+    pub source: ItemSource,
+    /// The gold that it cost; nothing if it was given.
+    pub price_gold: u64,
     /// What has become of it.
     pub status: ItemStatus,
-    /// When it was bought.
+    /// When it was bought or given.
     pub bought_at: DateTime<Utc>,
     /// The first moment at which it can no longer be used; never, if not given.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was used, expired or taken back, else when it was bought.
+    /// When it was used, expired or taken back, else when it was bought or given.
     pub changed_at: DateTime<Utc>,
     /// Later ones have higher numbers: the cursor of pages.
     pub ordinal: u64,
@@ -127,7 +157,7 @@ pub async fn by_id(pool: &PgPool, id: ItemId) -> Result<At<Option<InventoryItem>
     Ok(At { position, rows: rows.pop() })
 }
 
-/// The items that one purchase brought, by number.
+/// The items that one purchase or reward brought, by number.
 ///
 /// # Errors
 /// `NotBuilt` before the first generation is promoted; else if the database does not answer.
@@ -162,6 +192,8 @@ fn item(row: &PgRow) -> Result<InventoryItem, ReadError> {
         user_id: PlayerId(row.try_get("player_id")?),
         product_id: ProductId(row.try_get("product_id")?),
         sku: row.try_get("sku")?,
+        source: named(row, "source")?,
+        price_gold: number(row, "price")?,
         status: named(row, "status")?,
         bought_at: row.try_get("bought_at")?,
         expires_at: row.try_get("expires_at")?,
@@ -170,23 +202,45 @@ fn item(row: &PgRow) -> Result<InventoryItem, ReadError> {
     })
 }
 
-/// Items bought in the events gathered, by purchase, with their ends; and ends of earlier ones.
+/// Items that came in the events gathered, by receipt, with their ends; and ends of earlier ones.
 #[derive(Debug, Default)]
 pub(crate) struct Items {
-    bought: HashMap<ReceiptCode, Bought>,
+    came: HashMap<ReceiptCode, Came>,
     ended: BTreeMap<ItemId, End>,
 }
 
+/// Items that came under one receipt.
 #[derive(Debug)]
-struct Bought {
+struct Came {
     position: i64,
     at: DateTime<Utc>,
     player: PlayerId,
+    source: ItemSource,
+    /// What all of them cost together.
+    paid: GoldParts,
+    /// Numbered from 1 in this order.
+    lots: Vec<Lot>,
+    ended: BTreeMap<u8, End>,
+}
+
+/// Items that are all the same.
+#[derive(Debug)]
+struct Lot {
     product: ProductId,
     sku: String,
     quantity: u8,
     expires_at: Option<DateTime<Utc>>,
-    ended: BTreeMap<u8, End>,
+}
+
+impl From<&GivenItem> for Lot {
+    fn from(given: &GivenItem) -> Self {
+        Self {
+            product: given.product_id,
+            sku: given.sku.clone(),
+            quantity: given.quantity.into(),
+            expires_at: given.expires_at,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -196,22 +250,29 @@ struct End {
     at: DateTime<Utc>,
 }
 
-impl Bought {
+impl Came {
+    fn count(&self) -> u8 {
+        self.lots.iter().fold(0, |count, lot| lot.quantity.saturating_add(count))
+    }
+
     fn copy_out(&self, receipt_code: ReceiptCode, rows: &mut CopyRows) {
-        for number in 1..=self.quantity {
+        let each = self.lots.iter().flat_map(|lot| std::iter::repeat_n(lot, lot.quantity.into()));
+        for (number, lot) in (1..=u8::MAX).zip(each) {
             let end = self.ended.get(&number);
             let ordinal = self.position.saturating_mul(i64::from(MOST_ITEMS) + 1);
-            rows.row(11)
+            rows.row(13)
                 .int(end.map_or(self.position, |end| end.position))
                 .int(ordinal.saturating_add(number.into()))
                 .text(&ItemId { receipt_code, number }.to_string())
                 .text(&receipt_code.to_string())
                 .int(self.player.0)
-                .int(self.product.0)
-                .text(&self.sku)
+                .int(lot.product.0)
+                .text(&lot.sku)
+                .text(self.source.name())
+                .int(amount(self.paid.of_one(number, self.count()).total()))
                 .text(end.map_or(ItemStatus::Purchased, |end| end.status).name())
                 .time(self.at)
-                .optional_time(self.expires_at)
+                .optional_time(lot.expires_at)
                 .time(end.map_or(self.at, |end| end.at));
         }
     }
@@ -219,31 +280,61 @@ impl Bought {
 
 impl Items {
     fn ends(&mut self, item_id: ItemId, end: End) {
-        match self.bought.get_mut(&item_id.receipt_code) {
-            Some(bought) => bought.ended.insert(item_id.number, end),
+        match self.came.get_mut(&item_id.receipt_code) {
+            Some(came) => came.ended.insert(item_id.number, end),
             None => self.ended.insert(item_id, end),
         };
     }
 
+    fn come(
+        &mut self,
+        position: i64,
+        player: PlayerId,
+        (at, receipt_code, reward): (DateTime<Utc>, ReceiptCode, &Reward),
+    ) {
+        if reward.items.is_empty() {
+            return;
+        }
+        let came = Came {
+            position,
+            at,
+            player,
+            source: ItemSource::Reward,
+            paid: GoldParts::default(),
+            lots: reward.items.iter().map(Lot::from).collect(),
+            ended: BTreeMap::new(),
+        };
+        self.came.insert(receipt_code, came);
+    }
+
     fn fold_account(&mut self, position: i64, player: PlayerId, event: &AccountEvent) {
+        if let Some(reward) = event.reward() {
+            return self.come(position, player, reward);
+        }
         let (item_id, status, at) = match event {
-            AccountEvent::BenefitPurchased { at, receipt_code, offer, .. } => {
-                let bought = Bought {
-                    position,
-                    at: *at,
-                    player,
+            AccountEvent::BenefitPurchased { at, receipt_code, offer, movement } => {
+                let lot = Lot {
                     product: offer.product_id,
                     sku: offer.sku.clone(),
                     quantity: offer.quantity.into(),
                     expires_at: offer.expires_at,
+                };
+                let came = Came {
+                    position,
+                    at: *at,
+                    player,
+                    source: ItemSource::Bought,
+                    paid: movement.gold,
+                    lots: vec![lot],
                     ended: BTreeMap::new(),
                 };
-                self.bought.insert(*receipt_code, bought);
+                self.came.insert(*receipt_code, came);
                 return;
             }
             AccountEvent::ItemUsed { at, item_id } => (item_id, ItemStatus::Used, at),
             AccountEvent::ItemExpired { at, item_id } => (item_id, ItemStatus::Expired, at),
             AccountEvent::ItemRefunded { at, item_id, .. } => (item_id, ItemStatus::Refunded, at),
+            // What of these gives items, is a reward.
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
@@ -263,7 +354,12 @@ impl Items {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => return,
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => return,
         };
         self.ends(*item_id, End { position, status, at: *at });
     }
@@ -334,8 +430,8 @@ impl ReadModel for Items {
         Box::pin(async move {
             let table = table(NAME, generation);
             let mut rows = CopyRows::default();
-            for (receipt, bought) in self.bought.drain() {
-                bought.copy_out(receipt, &mut rows);
+            for (receipt, came) in self.came.drain() {
+                came.copy_out(receipt, &mut rows);
             }
             rows.copy_into(connection, &table).await?;
             self.end_earlier(connection, &table).await
@@ -343,8 +439,8 @@ impl ReadModel for Items {
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        // What ended without ever having been bought is no row: `verify` says which.
-        let Self { bought, .. } = std::mem::take(self);
-        bought.iter().for_each(|(receipt, bought)| bought.copy_out(*receipt, rows));
+        // What ended without ever having come is no row: `verify` says which.
+        let Self { came, .. } = std::mem::take(self);
+        came.iter().for_each(|(receipt, came)| came.copy_out(*receipt, rows));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use domain::account::AccountEvent;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
 use futures::future::BoxFuture;
@@ -18,7 +17,7 @@ use crate::follower::FollowerError;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "levels";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 const COLUMNS: &str = "(
     position  bigint not null,
@@ -83,8 +82,8 @@ impl ReadModel for Levels {
 
     fn fold(&mut self, entry: &Entry<'_>) {
         let ClubEvent::Account(player, event) = &entry.event else { return };
-        let AccountEvent::StreakClaimed { xp_after, .. } = event else { return };
-        self.0.insert(*player, (entry.position, amount(*xp_after)));
+        let Some((_, xp_after)) = event.xp_gained() else { return };
+        self.0.insert(*player, (entry.position, amount(xp_after)));
     }
 
     fn upsert<'a>(

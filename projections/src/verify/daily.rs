@@ -67,7 +67,12 @@ impl Daily {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. } => Ok(()),
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => Ok(()),
         }
     }
 

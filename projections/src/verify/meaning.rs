@@ -140,7 +140,11 @@ impl Meaning {
                 let verdict = self.promo(*code, event);
                 self.note(verdict);
             }
-            ClubEvent::Product(..) | ClubEvent::Identity(..) => self.sequence(&recorded.event),
+            ClubEvent::Product(..)
+            | ClubEvent::Identity(..)
+            | ClubEvent::Activity(..)
+            | ClubEvent::Mission(..)
+            | ClubEvent::LiveEvent(..) => self.sequence(&recorded.event),
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.fold(self.last, &entry);

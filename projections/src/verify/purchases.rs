@@ -125,7 +125,12 @@ impl Purchases {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => Ok(()),
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => Ok(()),
         }
     }
 

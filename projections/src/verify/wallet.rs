@@ -66,7 +66,12 @@ fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) 
         | AccountEvent::SpendLimitSet { .. }
         | AccountEvent::CoolingOffStarted { .. }
         | AccountEvent::SelfExcluded { .. }
-        | AccountEvent::StreakClaimed { .. } => Some(before),
+        | AccountEvent::StreakClaimed { .. }
+        | AccountEvent::EventJoined { .. }
+        | AccountEvent::EventClaimed { .. }
+        | AccountEvent::MissionClaimed { .. }
+        | AccountEvent::PlaceRewarded { .. }
+        | AccountEvent::RewardGifted { .. } => Some(before),
     }
 }
 
