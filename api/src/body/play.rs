@@ -6,6 +6,7 @@ use domain::live_event::{
     Eligibility, EventKind, Leaderboard, LiveEventTerms, Requirement, Segment, Tier,
 };
 use domain::mission::{Cadence, Prerequisite};
+use domain::money::Quantity;
 use domain::reward::{RewardItem, Rewards};
 use domain::schedule::Recurrence;
 use serde_json::Value;
@@ -82,7 +83,7 @@ pub fn some_rewards(value: &Value) -> Result<Rewards, Wrong> {
 fn reward_item(value: &Value) -> Result<RewardItem, Wrong> {
     Object::parse(value, |object| {
         let product_id = ProductId(object.required("product_id", values::positive)?);
-        let quantity = object.optional("quantity", values::quantity)?.unwrap_or_default();
+        let quantity = object.optional("quantity", values::quantity)?.unwrap_or(Quantity::ONE);
         Ok(RewardItem { product_id, quantity })
     })
 }

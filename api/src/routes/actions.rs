@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 use super::docs::Problem;
 use crate::app::App;
 use crate::auth::services::Service;
+use crate::body::Fields;
 use crate::body::object::{Object, list};
 use crate::body::play;
 use crate::body::values::{self, Wrong};
-use crate::body::Fields;
 use crate::error::ApiError;
 use crate::request::Asked;
 

@@ -2,7 +2,7 @@
 
 pub mod leaderboard;
 pub mod missions;
-mod view;
+pub mod view;
 
 use axum::Json;
 use axum::extract::State;

@@ -70,7 +70,7 @@ pub async fn one(
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let view = now(&app, event_id(&id)?).await?;
-    Ok(([(header::ETAG, etag(view.version.into()))], Json(view)).into_response())
+    Ok(([(header::ETAG, etag(view.version))], Json(view)).into_response())
 }
 
 /// Draws up an event under the next number. Players see it once it is published.
@@ -93,7 +93,7 @@ pub async fn add(
     let added = app.commands.add_event(&caller, terms, publish).await?;
     app.positions.acknowledge(admin.0.player, added.position);
     let event = now(&app, added.event).await?;
-    let tag = [(header::ETAG, etag(event.version.into()))];
+    let tag = [(header::ETAG, etag(event.version))];
     let done = EventDone { success: true, event, position: added.position };
     Ok(replayable((StatusCode::CREATED, tag, Json(done)).into_response(), added.replayed))
 }
@@ -238,7 +238,7 @@ async fn done(
 ) -> Result<Response, ApiError> {
     app.positions.acknowledge(admin.0.player, place.position);
     let event = now(app, event).await?;
-    let tag = [(header::ETAG, etag(event.version.into()))];
+    let tag = [(header::ETAG, etag(event.version))];
     let done = EventDone { success: true, event, position: place.position };
     Ok(replayable((tag, Json(done)).into_response(), *replayed))
 }
@@ -246,6 +246,6 @@ async fn done(
 /// An event from the node's own state.
 async fn now(app: &App, id: LiveEventId) -> Result<EventAdminView, ApiError> {
     let event = app.commands.event_now(id).await?.ok_or_else(not_found)?;
-    let terms = (event.version, &event.terms);
+    let terms = (event.version.into(), &event.terms);
     Ok(EventAdminView::new(id.0, terms, event.status.name(), event.payout_is_stopped))
 }

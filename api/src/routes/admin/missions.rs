@@ -65,7 +65,7 @@ pub async fn one(
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let view = now(&app, mission_id(&id)?).await?;
-    Ok(([(header::ETAG, etag(view.version.into()))], Json(view)).into_response())
+    Ok(([(header::ETAG, etag(view.version))], Json(view)).into_response())
 }
 
 /// Puts a mission on the board, under the next number.
@@ -88,7 +88,7 @@ pub async fn add(
     let added = app.commands.add_mission(&caller, terms.clone(), counts_after).await?;
     app.positions.acknowledge(admin.0.player, added.position);
     let mission = view(added.mission.0, counts_after);
-    let tag = [(header::ETAG, etag(mission.version.into()))];
+    let tag = [(header::ETAG, etag(mission.version))];
     let done = MissionDone { success: true, mission, position: added.position };
     Ok(replayable((StatusCode::CREATED, tag, Json(done)).into_response(), added.replayed))
 }
@@ -123,7 +123,7 @@ pub async fn revise(
     let Committed { place, replayed, .. } = revised;
     app.positions.acknowledge(admin.0.player, place.position);
     let mission = now(&app, mission).await?;
-    let tag = [(header::ETAG, etag(mission.version.into()))];
+    let tag = [(header::ETAG, etag(mission.version))];
     let done = MissionDone { success: true, mission, position: place.position };
     Ok(replayable((tag, Json(done)).into_response(), replayed))
 }
@@ -131,6 +131,6 @@ pub async fn revise(
 /// A mission from the node's own state.
 async fn now(app: &App, id: MissionId) -> Result<MissionAdminView, ApiError> {
     let mission = app.commands.mission_now(id).await?.ok_or_else(not_found)?;
-    let terms = (mission.version, &mission.terms);
+    let terms = (mission.version.into(), &mission.terms);
     Ok(MissionAdminView::new(id.0, terms, mission.counts_after))
 }

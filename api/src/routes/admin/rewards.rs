@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use commands::rewards::Gift;
 use domain::id::PlayerId;
 use domain::reward::Rewards;
-use projections::read_models::rewards::{self, RewardLine};
+use projections::read_models::rewards::{self, RewardKind, RewardRow};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::answers::replayable;
 use super::super::docs::Problem;
-use super::super::paging::{Page, next_cursor, page_length, query, word};
+use super::super::paging::{Page, next_cursor, page_length, query};
 use super::super::play::Claimed;
 use super::grants::keep_pace;
 use crate::app::App;
@@ -32,8 +32,8 @@ pub struct RewardsQuery {
     /// Of one user only.
     user_id: Option<i64>,
     /// Of one kind only: `event`, `mission`, `leaderboard`, `gift`, `streak` or `vip`.
-    #[serde(default, deserialize_with = "word")]
-    kind: Option<String>,
+    #[param(value_type = Option<String>)]
+    kind: Option<RewardKind>,
     /// Where the page before ended.
     cursor: Option<u64>,
     /// Lines on the page, at most 200.
@@ -46,7 +46,7 @@ pub struct RewardView {
     position: u64,
     user_id: i64,
     /// `event`, `mission`, `leaderboard`, `gift`, `streak` or `vip`.
-    kind: String,
+    kind: &'static str,
     /// Which one: number and occurrence or period; the day, for streak and vip.
     reference: String,
     receipt_code: Option<String>,
@@ -60,14 +60,14 @@ pub struct RewardView {
     at: String,
 }
 
-impl From<RewardLine> for RewardView {
-    fn from(line: RewardLine) -> Self {
+impl From<RewardRow> for RewardView {
+    fn from(line: RewardRow) -> Self {
         Self {
             position: line.position,
             user_id: line.user_id.0,
-            kind: line.kind,
+            kind: line.kind.name(),
             reference: line.reference,
-            receipt_code: line.receipt_code,
+            receipt_code: line.receipt_code.map(|code| code.to_string()),
             gold: line.gold,
             vip_points: line.vip_points,
             xp: line.xp,
@@ -95,8 +95,7 @@ pub async fn list(
     reads::caught_up(&app, Some(staff.0.player), min).await?;
     let length = page_length(asked.limit);
     let player = asked.user_id.map(PlayerId);
-    let page =
-        rewards::page(&app.pool, player, asked.kind.as_deref(), asked.cursor, length).await?;
+    let page = rewards::page(&app.pool, player, asked.kind, asked.cursor, length).await?;
     let next_cursor = next_cursor(&page.rows, length, |line| line.position);
     let items = page.rows.into_iter().map(RewardView::from).collect();
     Ok(Json(Page { items, next_cursor, position: page.position }))

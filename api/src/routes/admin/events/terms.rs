@@ -151,14 +151,14 @@ pub struct EventAdminView {
     leaderboard: Option<LeaderboardTermsView>,
     /// Whether the rewarding of places was stopped.
     payout_stopped: bool,
-    pub(super) version: u32,
+    pub(super) version: u64,
 }
 
 impl EventAdminView {
     /// Of terms and where the event stands.
     pub(super) fn new(
         id: i64,
-        (version, terms): (u32, &LiveEventTerms),
+        (version, terms): (u64, &LiveEventTerms),
         status: &'static str,
         payout_stopped: bool,
     ) -> Self {

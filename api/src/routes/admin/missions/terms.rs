@@ -109,14 +109,14 @@ pub struct MissionAdminView {
     is_active: bool,
     /// What was done after this position is still being counted for it.
     counts_after: Option<u64>,
-    pub(super) version: u32,
+    pub(super) version: u64,
 }
 
 impl MissionAdminView {
     /// Of terms.
     pub(super) fn new(
         id: i64,
-        (version, terms): (u32, &MissionTerms),
+        (version, terms): (u64, &MissionTerms),
         counts_after: Option<u64>,
     ) -> Self {
         Self {
