@@ -21,6 +21,7 @@ pub mod payments;
 pub mod ranks;
 pub mod reactions;
 pub mod shop;
+pub mod snapshot;
 pub mod sourced;
 pub mod store;
 pub mod world;

@@ -16,6 +16,7 @@ mod payments;
 mod provider;
 mod reconcile;
 mod routes;
+mod snapshots;
 mod socket;
 mod tidy;
 mod unauthorized;
