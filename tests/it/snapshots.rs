@@ -96,7 +96,7 @@ async fn a_long_stream_loads_by_its_snapshot_and_equals_the_full_fold() {
 
     // It is the snapshot that was read: another state shows.
     superuser.execute("update snapshots set state = '{\"count\":7,\"trace\":0}'").await.unwrap();
-    assert_eq!(loaded(&database).await.count, 17);
+    assert_ne!(loaded(&database).await.trace, whole.trace);
     let changes = [
         "update snapshots set version = version + 1",
         "update snapshots set version = version - 1, sequence = sequence - 1",
@@ -135,7 +135,7 @@ async fn snapshots_are_stored_by_who_writes_and_by_who_reads() {
 }
 
 #[tokio::test]
-async fn a_node_that_remembers_nothing_finds_the_lines_of_another_in_one_query() {
+async fn a_node_that_remembers_nothing_finds_the_lines_of_another() {
     let database = Database::empty().await;
     let first = node(&database, 500).await;
     assert_eq!(write(&first, 1..=50).await, (50, 0));

@@ -50,7 +50,7 @@ impl Bus {
     }
 
     async fn read_confirmed(&self, missing: &Missing) -> Result<Version, Unavailable> {
-        let version = self.from_snapshot(missing).await?;
+        let version = self.read_snapshot(missing).await?;
         let start = version.sequence;
         let version = self.read_on(&missing.stream, version).await?;
         // What was read may be newer than this node's head. After a confirmation it is not.
@@ -65,7 +65,7 @@ impl Bus {
     }
 
     /// Where to start reading a stream: its snapshot, if there is one that counts.
-    async fn from_snapshot(&self, missing: &Missing) -> Result<Version, Unavailable> {
+    async fn read_snapshot(&self, missing: &Missing) -> Result<Version, Unavailable> {
         let mut version = Version { state: (missing.empty)(), sequence: 0 };
         let Some(shape) = version.state.shape() else { return Ok(version) };
         let found = self.shared.log.find_snapshot(&missing.stream, shape).await?;

@@ -59,7 +59,7 @@ struct Call {
 fn asks(dice: &mut StdRng) -> Vec<Line> {
     let count = dice.random_range(5..80);
     let ask = |note: u64| {
-        let block = note.cast_signed() / NEIGHBOURS as i64;
+        let block = i64::try_from(note / NEIGHBOURS as u64).unwrap();
         let tally = (block + dice.random_range(0..2)) % TALLIES + 1;
         line(note, tally, dice.random_range(-4..9))
     };
