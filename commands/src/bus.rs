@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use domain::aggregate::Aggregate;
 use domain::stored::{Place, Recorded};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 pub use self::answer::{Answer, Committed, CommittedLines, Failure, Unavailable};
@@ -33,6 +33,7 @@ use crate::cache::StreamKey;
 use crate::clock::Clock;
 use crate::log::{Log, LogError};
 use crate::node::Node;
+use crate::snapshot::{self, Due};
 use crate::world::{Decline, Missing, World};
 
 /// How often a look loads a stream that was pushed out again before it could look.
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) wake: Notify,
     pub(crate) handover: broadcast::Sender<Arc<[Recorded]>>,
     pub(crate) heads: watch::Sender<Head>,
+    snapshots: mpsc::Sender<Due>,
 }
 
 /// The node's head, for those who wait for it.
@@ -63,6 +65,13 @@ impl Shared {
     pub(crate) fn node(&self) -> MutexGuard<'_, Node> {
         // A panic under the lock is a defect, but the state is only ever changed in whole steps.
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a snapshot stored in the background, or not, if too many wait for that.
+    pub(crate) fn keep(&self, due: Due) {
+        if let Err(full) = self.snapshots.try_send(due) {
+            tracing::debug!(%full, "a snapshot was left out");
+        }
     }
 }
 
@@ -87,6 +96,8 @@ impl Bus {
         let node = Node::new(place, recorded_at, &limits, clock.now());
         let (heads, _) = watch::channel(Head { place, confirmed_at: Instant::now() });
         let (handover, _) = broadcast::channel(limits.handover);
+        let (snapshots, due) = mpsc::channel(snapshot::WAITING);
+        tokio::spawn(snapshot::keep(log.clone(), due));
         let shared = Arc::new(Shared {
             node: Mutex::new(node),
             log,
@@ -95,6 +106,7 @@ impl Bus {
             wake: Notify::new(),
             handover,
             heads,
+            snapshots,
         });
         let (ending, ended) = watch::channel(None);
         tokio::spawn(Appender::new(shared.clone()).run(ending));

@@ -42,6 +42,18 @@ pub trait State: Send + Sync {
     fn apply(&mut self, event: &StoredEvent) -> Result<(), DecodeError>;
     /// About how many bytes it keeps.
     fn weight(&self) -> usize;
+    /// The version of its shape, if its family has snapshots.
+    fn shape(&self) -> Option<i32>;
+    /// Its JSON text, for a snapshot.
+    ///
+    /// # Errors
+    /// If it has none.
+    fn encode(&self) -> Result<String, serde_json::Error>;
+    /// Becomes what a snapshot says.
+    ///
+    /// # Errors
+    /// If it cannot be read; the state is what it was then.
+    fn restore(&mut self, text: &str) -> Result<(), serde_json::Error>;
     /// For finding its type again.
     fn any(&self) -> &dyn Any;
     /// For finding its type again.
@@ -62,6 +74,19 @@ impl<A: Aggregate> State for StateOf<A> {
 
     fn weight(&self) -> usize {
         self.0.weight()
+    }
+
+    fn shape(&self) -> Option<i32> {
+        A::SNAPSHOT
+    }
+
+    fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.0)
+    }
+
+    fn restore(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        self.0 = serde_json::from_str(text)?;
+        Ok(())
     }
 
     fn any(&self) -> &dyn Any {
@@ -121,7 +146,9 @@ impl Version {
         self.sequence += 1;
     }
 
-    fn fork(&self) -> Self {
+    /// A copy.
+    #[must_use]
+    pub fn fork(&self) -> Self {
         Self { state: self.state.fork(), sequence: self.sequence }
     }
 }
@@ -183,6 +210,12 @@ impl Cache {
     /// The durable state.
     pub fn durable<A: Aggregate>(&mut self, key: &StreamKey) -> Option<&A> {
         self.entries.get(key).and_then(|entry| typed(entry.durable.state.as_ref()))
+    }
+
+    /// A copy of the durable state, if its family has snapshots. Does not count as use.
+    pub(crate) fn durable_for_snapshot(&self, key: &StreamKey) -> Option<Version> {
+        let durable = &self.entries.peek(key)?.durable;
+        durable.state.shape().map(|_| durable.fork())
     }
 
     /// The state to decide on, with its sequence: ahead of the log if decisions are under way.

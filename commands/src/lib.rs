@@ -26,6 +26,7 @@ pub mod reactions;
 pub mod rewards;
 pub mod secret;
 pub mod shop;
+pub mod snapshot;
 pub mod sourced;
 pub mod store;
 pub mod world;

@@ -18,6 +18,7 @@ use crate::cache::{Cache, StreamKey, Version};
 use crate::families;
 use crate::keys::{HeldKey, KeyHash, Keys};
 use crate::log::Batch;
+use crate::snapshot::Due;
 use crate::world::{Draft, Missing, World};
 
 /// A command in the queue, its types forgotten.
@@ -91,6 +92,7 @@ pub(crate) struct Node {
     pub(crate) keys: Keys,
     queue: VecDeque<Pending>,
     loading: HashMap<StreamKey, Loading>,
+    snapshot_every: u64,
     pub(crate) closed: bool,
 }
 
@@ -117,6 +119,7 @@ impl Node {
             keys: Keys::new(now, limits.keys),
             queue: VecDeque::new(),
             loading: HashMap::new(),
+            snapshot_every: limits.snapshot_every,
             closed: false,
         }
     }
@@ -196,15 +199,20 @@ impl Node {
         Batch { expected: self.ahead, recorded_at, events: events.into(), keys, texts }
     }
 
-    /// A batch is in the log: the head moves, and its commands have ended.
-    pub(crate) fn settle(&mut self, sent: Sent, now: DateTime<Utc>) -> Finished {
+    /// A batch is in the log: the head moves, and its commands have ended. Returns the states that
+    /// should be stored, too.
+    pub(crate) fn settle(&mut self, sent: Sent, now: DateTime<Utc>) -> (Finished, Vec<Due>) {
         let mut index = 0;
+        let mut long = HashSet::new();
         let mut finished = Vec::with_capacity(sent.pendings.len());
         self.head = sent.batch.head();
         for pending in sent.pendings {
             let written = &pending.draft.written;
             for written in written {
                 self.cache.settle(&written.stream, written.typed.as_ref());
+                if written.event.sequence.is_multiple_of(self.snapshot_every) {
+                    long.insert(written.stream.clone());
+                }
             }
             let events = sent.batch.events[index..index + written.len()].to_vec();
             index += written.len();
@@ -218,8 +226,16 @@ impl Node {
             let place = events.last().map_or(self.head, |last| last.place);
             finished.push((pending.job, Outcome::Committed { events, place }));
         }
+        let due = long.iter().filter_map(|stream| self.due_snapshot(stream)).collect();
         self.cache.shrink();
-        finished
+        (finished, due)
+    }
+
+    /// The durable state of a stream, to be stored; none if it is not in memory or its family has no
+    /// snapshots.
+    pub(crate) fn due_snapshot(&self, stream: &StreamKey) -> Option<Due> {
+        let version = self.cache.durable_for_snapshot(stream)?;
+        Some(Due { stream: stream.clone(), version, seen: self.head })
     }
 
     /// Another node has written: the head moves. Returns the streams that have changed.

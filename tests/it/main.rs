@@ -19,6 +19,7 @@ mod reconcile;
 mod routes;
 mod service;
 mod services;
+mod snapshots;
 mod socket;
 mod tidy;
 mod unauthorized;

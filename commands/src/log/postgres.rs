@@ -4,6 +4,7 @@
 //! way at once (pipelining; sqlx cannot). Everything else reads through sqlx.
 
 mod connection;
+mod snapshots;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -19,8 +20,10 @@ use tokio::sync::Notify;
 
 use self::connection::{Connection, LockedPostgres};
 use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
+use crate::cache::StreamKey;
 use crate::context::Fingerprint;
 use crate::families;
+use crate::snapshot::Snapshot;
 
 /// Other nodes are told on this channel, with the teller's own id.
 const CHANNEL: &str = "club_log";
@@ -204,15 +207,29 @@ impl Log for PostgresLog {
 
     fn read_stream<'a>(
         &'a self,
-        aggregate_type: &'static str,
-        aggregate_id: &'a str,
+        stream: (&'static str, &'a str, u64),
     ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>> {
         async move {
-            let events =
-                families::read_stream(&self.repository, aggregate_type, aggregate_id).await;
+            let events = families::read_stream(&self.repository, stream).await;
             events.map_err(|error| LogError::Lost(error.to_string()))
         }
         .boxed()
+    }
+
+    fn find_snapshot<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        version: i32,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, LogError>> {
+        async move { snapshots::find(&self.pool, stream, version).await.map_err(lost) }.boxed()
+    }
+
+    fn store_snapshot<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        seen: Place,
+    ) -> BoxFuture<'a, Result<(), LogError>> {
+        async move { snapshots::store(&self.pool, snapshot, seen).await.map_err(lost) }.boxed()
     }
 
     fn find_in_stream<'a>(

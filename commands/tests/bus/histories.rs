@@ -1,5 +1,5 @@
 //! Several nodes share a log with faults, and one of them crashes: overlapping batches of lines, sent
-//! more than once and at once. Each history is made from a seed that is printed when it fails:
+//! more than once and at once, on streams with snapshots all the time. Each history is made from a seed that is printed when it fails:
 //! `SEED=123 cargo test -p commands --test bus`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -7,17 +7,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commands::Failure;
 use commands::bus::{Bus, Limits};
 use commands::log::memory::{Faults, MemoryDatabase, MemoryLog};
+use commands::{Failure, families};
 use domain::aggregate::Aggregate;
-use domain::stored::chain;
+use domain::id::PlayerId;
+use domain::stored::{Recorded, chain};
 use domain::testing::{Tally, TallyEvent};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::{Line, Told, count, line, node, note, send};
+use crate::{Line, Told, folded, line, node, note, send};
 
 const TALLIES: i64 = 5;
 /// Lines of one batch are no further apart, so that it has at most three tallies.
@@ -41,7 +42,8 @@ async fn member(
 ) -> Member {
     let log = Arc::new(database.connect(faults, seed));
     let calm = if (seed >> 2).is_multiple_of(2) { 0 } else { 2 };
-    let limits = Limits { batch: 8, calm, cache_bytes, keys: 6, ..Limits::default() };
+    let limits =
+        Limits { batch: 8, calm, cache_bytes, keys: 6, snapshot_every: 3, ..Limits::default() };
     Member { bus: node(log.clone(), limits).await, log }
 }
 
@@ -57,7 +59,7 @@ struct Call {
 fn asks(dice: &mut StdRng) -> Vec<Line> {
     let count = dice.random_range(5..80);
     let ask = |note: u64| {
-        let block = note.cast_signed() / NEIGHBOURS as i64;
+        let block = i64::try_from(note / NEIGHBOURS as u64).unwrap();
         let tally = (block + dice.random_range(0..2)) % TALLIES + 1;
         line(note, tally, dice.random_range(-4..9))
     };
@@ -116,6 +118,8 @@ async fn run(seed: u64) {
         if let Some(after) = crash {
             tokio::time::sleep(after).await;
             nodes[NODES - 1].log.cut();
+            // Somebody tidies up, too.
+            database.with_snapshots(|snapshots| snapshots.clear());
         }
     };
     let answers = join_all(calls.iter().map(|call| carry_out(&nodes, call)));
@@ -214,6 +218,17 @@ fn check_log(database: &MemoryDatabase) {
         assert_eq!(count, stream.1.count + by, "{note} was decided on another state");
         assert!(count >= 0 && notes.insert(note), "{note}");
         stream.1.evolve(&event);
+        check_snapshot(database, recorded, &stream.1);
+    }
+}
+
+/// A snapshot is what its events make of the state, no more and no less.
+fn check_snapshot(database: &MemoryDatabase, recorded: &Recorded, state: &Tally) {
+    let stream = families::stream_key(&recorded.event).unwrap();
+    let kept = database.with_snapshots(|snapshots| snapshots.get(&stream).cloned());
+    if let Some(kept) = kept.filter(|kept| kept.sequence == recorded.event.sequence) {
+        assert_eq!(serde_json::from_str::<Tally>(&kept.state).unwrap(), *state);
+        assert_eq!(kept.hash, recorded.place.hash);
     }
 }
 
@@ -233,7 +248,10 @@ async fn sweep(database: &MemoryDatabase, asks: &[Line], seed: u64) {
     }
     for tally in 1..=TALLIES {
         let told = asks.iter().filter(|ask| ask.tally == tally && written.contains(&ask.note));
-        assert_eq!(count(&fresh.bus, tally).await, told.map(|ask| ask.by).sum::<i64>());
+        let tally = PlayerId(tally);
+        let look = fresh.bus.look::<Tally, _>(tally, Clone::clone).await;
+        assert_eq!(look.unwrap().0, folded(database, tally));
+        assert_eq!(folded(database, tally).count, told.map(|ask| ask.by).sum::<i64>());
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod histories;
 mod lines;
+mod snapshots;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,7 @@ use commands::log::Log;
 use commands::log::memory::{Faults, MemoryDatabase};
 use commands::world::{Decline, World};
 use commands::{Failure, bus};
+use domain::aggregate::Aggregate;
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::testing::{Tally, TallyEvent, TallyTooLow, Tallying, at};
@@ -134,4 +136,15 @@ fn note(event: &TallyEvent) -> u64 {
 fn notes(database: &MemoryDatabase) -> Vec<u64> {
     let events = database.events();
     events.iter().map(|recorded| note(&recorded.event.decode().unwrap())).collect()
+}
+
+/// A tally as its events make it, from the first to the last.
+fn folded(database: &MemoryDatabase, tally: PlayerId) -> Tally {
+    let mut state = Tally::default();
+    for recorded in database.events() {
+        if *recorded.event.aggregate_id == tally.to_string() {
+            state.evolve(&recorded.event.decode().unwrap());
+        }
+    }
+    state
 }

@@ -60,6 +60,7 @@ impl Aggregate for Tally {
     /// The name of a family that programs know, so that nodes follow it and servers read it. A test
     /// that has tallies in its log has nothing else of that name.
     const TYPE: &'static str = Identity::TYPE;
+    const SNAPSHOT: Option<i32> = Some(1);
 
     type Id = PlayerId;
     type Command = Tallying;

@@ -41,7 +41,7 @@ pub struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     /// The signature, as `X-Signature` carries it.
-    #[must_use]
+    #[cfg(test)]
     pub fn sign(&self, secret: &Secret) -> String {
         secret.sign(&self.message())
     }
