@@ -43,6 +43,17 @@ async fn another_node_that_remembers_nothing_finds_every_line_in_the_log() {
 }
 
 #[tokio::test]
+async fn a_repeated_line_is_not_refused_by_what_its_first_time_has_done() {
+    let (database, bus) = club().await;
+    let lines = [line(2, 1, 3), line(4, 1, -3)];
+    sent(&bus, &lines).await;
+    let other = node(Arc::new(database.connect(Faults::default(), 2)), Limits::default()).await;
+    // Its key is believed to be new, and there is nothing left to take: only the log knows why.
+    let (told, refused) = send(&other, "again", &lines[1..]).await;
+    assert_eq!((told.unwrap().done_before, refused), (vec![0], HashSet::new()));
+}
+
+#[tokio::test]
 async fn the_second_line_with_a_key_counts_as_done_before() {
     let (database, bus) = club().await;
     let lines = [line(1, 1, 5), line(1, 2, 5), line(2, 1, 1), line(1, 1, 5)];
