@@ -62,7 +62,6 @@ async fn the_page_that_checks_the_live_feed_turns_green() {
 }
 
 #[tokio::test]
-#[ignore = "waits for missions and service credentials"]
 async fn a_new_player_plays_a_mission_and_collects_its_reward_without_a_reload() {
     let listen = free_address().await;
     let origin = format!("http://{listen}");

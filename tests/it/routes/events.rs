@@ -132,7 +132,10 @@ async fn an_event_is_joined_played_and_claimed_and_screens_are_told() {
     let done = play(&app, PLAYER_ID, "play_count", 9).await;
     let list = seen(&app, &token, &done.body["position"]).await;
     let participation = &event(&list, 2)["participation"];
-    assert_eq!((&participation["completed"], &participation["claimed"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&participation["completed"], &participation["claimed"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(participation["progress"][0]["progress"], 10, "not more than it takes");
 
     let claimed = claim(&app, &token, 2).await;
@@ -140,7 +143,10 @@ async fn an_event_is_joined_played_and_claimed_and_screens_are_told() {
     assert_eq!(claimed.body["rewards"]["gold"], 5_000);
     assert_eq!(claimed.body["new_gold_balance"], 6_000);
     let reward = feed.named("reward_granted").await;
-    assert_eq!((&reward["data"]["kind"], &reward["data"]["gold"]), (&json!("event"), &json!(5_000)));
+    assert_eq!(
+        (&reward["data"]["kind"], &reward["data"]["gold"]),
+        (&json!("event"), &json!(5_000))
+    );
     let balance = feed.named("balance_update").await;
     assert_eq!(balance["data"]["gold"], 6_000);
     assert_eq!(balance["position"], claimed.body["position"]);
@@ -154,8 +160,11 @@ async fn what_is_to_be_claimed_by_itself_is_once_it_is_complete() {
     let requirements = json!([{"counter": "play_count", "target": 2},
         {"counter": "win_count", "target": 1}]);
     let ends_at = moment(&app).await + TimeDelta::days(1);
-    let id = publish(&app, json!({"ends_at": ends_at, "auto_claim": true,
-        "requirements": requirements, "rewards": {"gold": 70, "vip_points": 3, "xp": 500}}))
+    let id = publish(
+        &app,
+        json!({"ends_at": ends_at, "auto_claim": true,
+        "requirements": requirements, "rewards": {"gold": 70, "vip_points": 3, "xp": 500}}),
+    )
     .await;
     join(&app, &token, id).await;
     let (mut feed, _) = Socket::me(&app, &token, None).await;
@@ -185,7 +194,10 @@ async fn spending_buying_and_being_there_count_too() {
     let (mut feed, _) = Socket::me(&app, &token, None).await;
     app.post("/test/spend", Some(&token), json!({"gold": 300})).await;
     let spent = feed.named("mission_progress").await;
-    assert_eq!((&spent["data"]["mission_id"], &spent["data"]["progress"]), (&json!(missions[0]), &json!(300)));
+    assert_eq!(
+        (&spent["data"]["mission_id"], &spent["data"]["progress"]),
+        (&json!(missions[0]), &json!(300))
+    );
     app.post("/api/shop/buy", Some(&token), json!({"product_id": 1001})).await;
     let bought = feed.named("mission_progress").await;
     assert_eq!(bought["data"]["mission_id"], missions[1]);

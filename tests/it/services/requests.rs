@@ -19,7 +19,6 @@ fn is_believed(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-#[ignore = "the route comes later"]
 async fn who_signs_is_believed_with_and_without_a_final_slash() {
     let app = App::start().await;
     let service = Service::demo(&app).await;
@@ -44,7 +43,6 @@ async fn who_signs_is_believed_with_and_without_a_final_slash() {
 }
 
 #[tokio::test]
-#[ignore = "the route comes later"]
 async fn who_does_not_sign_is_told_what_to_do() {
     let app = App::start().await;
     for token in [None, Some("garbage")] {
@@ -60,7 +58,6 @@ async fn who_does_not_sign_is_told_what_to_do() {
 }
 
 #[tokio::test]
-#[ignore = "the route comes later"]
 async fn unknown_revoked_and_wrongly_signed_are_told_the_same() {
     let app = App::start().await;
     let demo = Service::demo(&app).await;
@@ -89,7 +86,6 @@ async fn unknown_revoked_and_wrongly_signed_are_told_the_same() {
 }
 
 #[tokio::test]
-#[ignore = "the route comes later"]
 async fn a_stale_request_is_told_the_clubs_time() {
     let app = App::start().await;
     let service = Service::demo(&app).await;
@@ -104,7 +100,6 @@ async fn a_stale_request_is_told_the_clubs_time() {
 }
 
 #[tokio::test]
-#[ignore = "the route comes later"]
 async fn two_secrets_count_for_a_day_on_every_node() {
     let app = App::start().await;
     let other = App::start_on(app.database.clone(), &[]).await;

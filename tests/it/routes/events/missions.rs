@@ -38,7 +38,10 @@ async fn play_completes_missions_and_each_is_claimed_once_a_period() {
 
     let played = play(&app, PLAYER_ID, "play_count", 1).await;
     let told = feed.named("mission_progress").await;
-    assert_eq!((&told["data"]["mission_id"], &told["data"]["completed"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&told["data"]["mission_id"], &told["data"]["completed"]),
+        (&json!(1), &json!(true))
+    );
     let daily = list(&app, &token, "daily", &played.body["position"]).await;
     let standing = |id| {
         let mission = mission(&daily, id);
@@ -50,8 +53,14 @@ async fn play_completes_missions_and_each_is_claimed_once_a_period() {
 
     let path = "/api/events/missions/claim/1";
     let claimed = app.post_keyed(path, &token, "mission-1", &json!({})).await;
-    assert_eq!((&claimed.body["rewards"]["gold"], &claimed.body["rewards"]["xp"]), (&json!(100), &json!(10)));
-    assert_eq!((&claimed.body["new_gold_balance"], &claimed.body["xp"]), (&json!(1_100), &json!(10)));
+    assert_eq!(
+        (&claimed.body["rewards"]["gold"], &claimed.body["rewards"]["xp"]),
+        (&json!(100), &json!(10))
+    );
+    assert_eq!(
+        (&claimed.body["new_gold_balance"], &claimed.body["xp"]),
+        (&json!(1_100), &json!(10))
+    );
     let repeat = app.post_keyed(path, &token, "mission-1", &json!({})).await;
     assert_eq!(repeat.text, claimed.text);
     claim(&app, &token, 1).await.is_problem(409, "ALREADY_CLAIMED");
@@ -83,7 +92,8 @@ async fn a_new_period_starts_at_zero_and_takes_no_job() {
     move_to(&app, in_day(monday, 1)).await;
     let token = app.player().await;
     let after = list(&app, &token, "all", &json!(0)).await;
-    let is_fresh = |it: &Value| it["progress"] == 0 && it["completed"] == false && it["claimed"] == false;
+    let is_fresh =
+        |it: &Value| it["progress"] == 0 && it["completed"] == false && it["claimed"] == false;
     assert!(after.iter().all(is_fresh), "{after:?}");
     claim(&app, &token, 1).await.is_problem(409, "NOT_COMPLETED");
     // Done before midnight and reported after it: it counts for what is over, not for today.
@@ -98,7 +108,10 @@ async fn a_new_period_starts_at_zero_and_takes_no_job() {
         "at": in_day(monday, 0)});
     let first = service.post(&app, "/api/actions", &first).await;
     let after = list(&app, &token, "all", &first.body["position"]).await;
-    assert_eq!([1, 2, 4].map(|id| mission(&after, id)["progress"].clone()), [1, 1, 1].map(|n| json!(n)));
+    assert_eq!(
+        [1, 2, 4].map(|id| mission(&after, id)["progress"].clone()),
+        [1, 1, 1].map(|n| json!(n))
+    );
     assert_eq!(claim(&app, &token, 1).await.status, 200);
     is_clean(&app).await;
 }
@@ -123,16 +136,25 @@ async fn a_mission_can_wait_for_others_and_everything_is_claimed_at_once() {
     assert_eq!(all.status, 200, "{}", all.text);
     let ids: Vec<_> = all.body["claimed"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
     assert_eq!(ids, [&json!(1), &json!(2), &json!(5)]);
-    assert_eq!((&all.body["rewards"]["gold"], &all.body["new_gold_balance"]), (&json!(607), &json!(1_607)));
+    assert_eq!(
+        (&all.body["rewards"]["gold"], &all.body["new_gold_balance"]),
+        (&json!(607), &json!(1_607))
+    );
     let repeat = app.post_keyed(path, &token, "all-1", &json!({})).await;
     assert_eq!(repeat.text, all.text);
     let nothing = app.post(path, Some(&token), json!({})).await;
-    assert_eq!((&nothing.body["claimed"], &nothing.body["new_gold_balance"]), (&json!([]), &json!(1_607)));
-    let inventory = app.get_at("/api/inventory", &token, all.body["position"].as_u64().unwrap()).await;
+    assert_eq!(
+        (&nothing.body["claimed"], &nothing.body["new_gold_balance"]),
+        (&json!([]), &json!(1_607))
+    );
+    let inventory =
+        app.get_at("/api/inventory", &token, all.body["position"].as_u64().unwrap()).await;
     let items = inventory.body["items"].as_array().unwrap();
     assert_eq!(items.len(), 2, "{}", inventory.text);
     let item = &all.body["claimed"][2]["rewards"]["items"][0]["item_ids"][1];
-    let used = app.post(&format!("/api/inventory/{}/use", item.as_str().unwrap()), Some(&token), json!({})).await;
+    let used = app
+        .post(&format!("/api/inventory/{}/use", item.as_str().unwrap()), Some(&token), json!({}))
+        .await;
     assert_eq!(used.status, 200, "{}", used.text);
     is_clean(&app).await;
 }

@@ -12,8 +12,11 @@ async fn an_event_is_open_from_its_first_moment_to_its_last() {
     let app = App::start().await;
     let opens_at = moment(&app).await + TimeDelta::hours(1);
     let ends_at = opens_at + TimeDelta::minutes(10);
-    let id = publish(&app, json!({"starts_at": opens_at, "ends_at": ends_at, "claim_hours": 1,
-        "rewards": {"gold": 5}}))
+    let id = publish(
+        &app,
+        json!({"starts_at": opens_at, "ends_at": ends_at, "claim_hours": 1,
+        "rewards": {"gold": 5}}),
+    )
     .await;
     let token = app.player().await;
     let refused = join(&app, &token, id).await;
@@ -62,8 +65,11 @@ async fn what_was_not_claimed_in_time_is_lost_but_the_staff_can_give_it() {
 async fn a_full_event_refuses_and_a_paused_one_rests() {
     let app = App::start().await;
     let ends_at = moment(&app).await + TimeDelta::days(1);
-    let id = publish(&app, json!({"ends_at": ends_at, "capacity": 1, "rewards": {"gold": 5},
-        "requirements": [{"counter": "play_count", "target": 1}]}))
+    let id = publish(
+        &app,
+        json!({"ends_at": ends_at, "capacity": 1, "rewards": {"gold": 5},
+        "requirements": [{"counter": "play_count", "target": 1}]}),
+    )
     .await;
     let (token, admin) = (app.player().await, app.admin().await);
     assert_eq!(join(&app, &token, id).await.status, 200);
@@ -100,12 +106,14 @@ async fn an_event_is_for_whom_it_is_for() {
     let app = App::start().await;
     let ends_at = moment(&app).await + TimeDelta::days(1);
     let (token, admin) = (app.player().await, app.admin().await);
-    for (eligibility, change) in [
-        (json!({"min_rank": "VIP"}), "rank"),
-        (json!({"segment": "payers"}), "buy"),
-    ] {
-        let id = publish(&app, json!({"ends_at": ends_at, "rewards": {"gold": 5},
-            "eligibility": eligibility}))
+    for (eligibility, change) in
+        [(json!({"min_rank": "VIP"}), "rank"), (json!({"segment": "payers"}), "buy")]
+    {
+        let id = publish(
+            &app,
+            json!({"ends_at": ends_at, "rewards": {"gold": 5},
+            "eligibility": eligibility}),
+        )
         .await;
         join(&app, &token, id).await.is_problem(403, "NOT_ELIGIBLE");
         if change == "rank" {
@@ -117,8 +125,11 @@ async fn an_event_is_for_whom_it_is_for() {
         }
         assert_eq!(join(&app, &token, id).await.status, 200);
     }
-    let id = publish(&app, json!({"ends_at": ends_at, "rewards": {"gold": 5},
-        "eligibility": {"segment": "non_payers"}}))
+    let id = publish(
+        &app,
+        json!({"ends_at": ends_at, "rewards": {"gold": 5},
+        "eligibility": {"segment": "non_payers"}}),
+    )
     .await;
     join(&app, &token, id).await.is_problem(403, "NOT_ELIGIBLE");
     is_clean(&app).await;
@@ -147,9 +158,12 @@ async fn a_schedule_follows_the_clocks_of_its_zone() {
     let app = App::start().await;
     // 2027-03-14: in New York there is no half past two in the morning.
     let before: chrono::DateTime<chrono::Utc> = "2027-03-14T06:59:59Z".parse().unwrap();
-    let id = publish(&app, json!({"starts_at": "2026-01-01T00:00:00Z", "rewards": {"gold": 5},
+    let id = publish(
+        &app,
+        json!({"starts_at": "2026-01-01T00:00:00Z", "rewards": {"gold": 5},
         "ends_at": "2036-01-01T00:00:00Z", "auto_claim": true,
-        "recurrence": {"daily": "02:30", "minutes": 60, "time_zone": "America/New_York"}}))
+        "recurrence": {"daily": "02:30", "minutes": 60, "time_zone": "America/New_York"}}),
+    )
     .await;
     move_to(&app, before).await;
     let token = app.player().await;
@@ -157,7 +171,10 @@ async fn a_schedule_follows_the_clocks_of_its_zone() {
     // The clock goes on meanwhile: it may have opened by now.
     if refused.status != 200 {
         refused.is_problem(409, "EVENT_NOT_OPEN");
-        assert_eq!(refused.body["opens_at"], "2027-03-14T07:00:00.000Z", "the first moment after the gap");
+        assert_eq!(
+            refused.body["opens_at"], "2027-03-14T07:00:00.000Z",
+            "the first moment after the gap"
+        );
     }
     move_to(&app, before + TimeDelta::seconds(1)).await;
     let joined = join(&app, &token, id).await;
@@ -166,6 +183,9 @@ async fn a_schedule_follows_the_clocks_of_its_zone() {
     let token = app.player().await;
     let next = join(&app, &token, id).await;
     assert_eq!(next.body["participation"]["starts_at"], "2027-03-15T06:30:00.000Z");
-    assert_eq!((&next.body["idempotent"], &next.body["rewards"]["gold"]), (&json!(false), &json!(5)));
+    assert_eq!(
+        (&next.body["idempotent"], &next.body["rewards"]["gold"]),
+        (&json!(false), &json!(5))
+    );
     is_clean(&app).await;
 }
