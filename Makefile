@@ -9,13 +9,14 @@ compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 .NOTPARALLEL:
 
 ##@ Play
-run: ## the whole club on this machine: database, demo data, service (Ctrl-C stops it)
+run: ## the whole club on this machine: database, demo data, service, game (Ctrl-C stops it)
 	@ops/run
 
 ##@ Develop
 test: ## all tests, on private throw-away servers (ARGS="name of a test" for some)
 	@ops/setup
 	@ops/localstripe install
+	@ops/browser install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
 	  ops/localstripe with -- cargo test --workspace -- $(ARGS)

@@ -22,6 +22,7 @@ use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::password::Passwords;
 use crate::auth::refresh::RefreshTokens;
+use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::signing;
 use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Gives out refresh tokens.
     pub refresh_tokens: RefreshTokens,
+    /// Programs outside that the club knows.
+    pub services: Credentials,
     /// How much gold each of the staff gives in a short time.
     pub grant_pace: GrantPace,
     /// What callers have been told.
@@ -102,6 +105,7 @@ impl App {
         let now = commands.clock.now();
         let keys = signing::load(&pool, config.auth.signing_key.as_ref(), now).await?;
         let users = Users::new(pool.clone());
+        let services = Credentials::new(pool.clone(), ServiceKey::new(&config.auth.service_key));
         Ok(Self(Arc::new(Parts {
             config,
             commands,
@@ -117,6 +121,7 @@ impl App {
             passwords: Passwords::default(),
             tokens: Tokens::new(keys),
             refresh_tokens: RefreshTokens::new(pool.clone()),
+            services,
             grant_pace: GrantPace::default(),
             positions: Positions::default(),
             figures: Figures::default(),

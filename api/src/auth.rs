@@ -5,6 +5,7 @@ pub mod languages;
 pub mod password;
 pub mod refresh;
 pub mod role;
+pub mod services;
 pub mod sign_in;
 pub mod sign_up;
 pub mod signing;
@@ -107,22 +108,30 @@ impl FromRequestParts<App> for Staff {
 }
 
 fn signed_in(parts: &Parts, app: &App) -> Result<Session, ApiError> {
-    let unauthenticated = || {
+    let session = session(parts, app).ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
-    };
+    })?;
+    insist_on_confirmation(app)?;
+    Ok(session)
+}
+
+/// Of the request's token, if it has one that is valid.
+fn session(parts: &Parts, app: &App) -> Option<Session> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(bearer).ok_or_else(unauthenticated)?;
-    let now = app.commands.clock.now().timestamp();
-    let session = app.tokens.verify(token, now).ok_or_else(unauthenticated)?;
+    app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
+}
+
+fn insist_on_confirmation(app: &App) -> Result<(), ApiError> {
     if app.commands.bus.unconfirmed_for() > LONGEST_UNCONFIRMED {
         let detail = "this node has lost touch with the log: try again or ask another node";
         return Err(ApiError::new(Reason::LogUnconfirmed, detail));
     }
-    Ok(session)
+    Ok(())
 }
 
-fn bearer(header: &str) -> Option<&str> {
+/// The token of a header `Authorization`, if it is a bearer's.
+pub fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

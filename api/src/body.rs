@@ -2,6 +2,8 @@
 //! All that is wrong with a body is told at once.
 
 mod fields;
+pub mod object;
+pub mod play;
 pub mod values;
 
 use std::time::Duration;
@@ -28,15 +30,32 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let (head, body) = request.into_parts();
-        let bytes = tokio::time::timeout(BODY_PATIENCE, read(body))
-            .await
-            .map_err(|_| ApiError::new(Reason::BodyTimeout, "the body took more than 10 s"))??;
-        if !is_json(&head.headers) {
+        Self::read(&head.headers, &whole(body).await?)
+    }
+}
+
+impl Fields {
+    /// Of a body that is there as a whole.
+    ///
+    /// # Errors
+    /// If it is not declared as JSON, or is none, or no object.
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {
+        if !is_json(headers) {
             let detail = "send the body with content type application/json";
             return Err(ApiError::new(Reason::UnsupportedMediaType, detail));
         }
-        Self::of(parse(&bytes)?)
+        Self::of(parse(body)?)
     }
+}
+
+/// A body as it came.
+///
+/// # Errors
+/// If it is too long, takes too long, or breaks off.
+pub async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(BODY_PATIENCE, read(body))
+        .await
+        .map_err(|_| ApiError::new(Reason::BodyTimeout, "the body took more than 10 s"))?
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {

@@ -1,5 +1,6 @@
 //! Settings, read once from the environment. Nothing else in the service reads it.
 
+mod game;
 mod payments;
 mod production;
 mod shop;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use game::GameConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use shop::ShopConfig;
@@ -18,6 +20,8 @@ use variables::{Flag, Origin};
 
 /// The fingerprint key outside production. It protects nothing that matters there.
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
+/// What services' secrets are made of outside production. It protects nothing that matters there.
+const DEMO_SERVICE_KEY: &str = "club-demo-service-key";
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 /// The invite code of demo data.
 const DEMO_INVITE_CODE: &str = "5858";
@@ -119,6 +123,9 @@ pub struct HttpConfig {
     /// `NEXT_PUBLIC_API_ORIGIN`: the address at which browsers reach the service, for links;
     /// default: as they came.
     pub public_origin: Option<String>,
+    /// `CLUB_GAME_ORIGIN`: the address at which browsers reach the demo game server, for the page
+    /// `/play`; default `http://127.0.0.1:8010`.
+    pub game_origin: String,
 }
 
 /// Identities and tokens.
@@ -130,6 +137,9 @@ pub struct AuthConfig {
     /// `CLUB_INVITE_CODES`: codes that open a sign-up, separated by commas; default `5858` outside
     /// production and none there.
     pub invite_codes: Vec<String>,
+    /// `CLUB_SERVICE_KEY`: what the secrets of services (game servers) are made of, on every node; a
+    /// well-known one unless set. Required in production. Another one changes all secrets at once.
+    pub service_key: Secret,
     /// The shortest password: 4 outside production, 10 there.
     pub shortest_password: usize,
 }
@@ -205,10 +215,12 @@ impl HttpConfig {
         let allowed_origins =
             origins.iter().map(|text| Ok(origin(text)?.0)).collect::<Result<_, _>>()?;
         let public_origin = variables.optional::<Origin>("NEXT_PUBLIC_API_ORIGIN")?;
+        let game_origin = Origin(game::GAME_ORIGIN.to_owned());
         Ok(Self {
             listen: variables.parse("CLUB_LISTEN", SocketAddr::from(([127, 0, 0, 1], 8000)))?,
             allowed_origins,
             public_origin: public_origin.map(|origin| origin.0),
+            game_origin: variables.parse("CLUB_GAME_ORIGIN", game_origin)?.0,
         })
     }
 }
@@ -216,10 +228,12 @@ impl HttpConfig {
 impl AuthConfig {
     fn read(variables: &Variables, environment: Environment) -> Self {
         let production = environment.is_production();
+        let key = variables.text("CLUB_SERVICE_KEY");
         let open = if production { "" } else { DEMO_INVITE_CODE };
         Self {
             signing_key: variables.text("CLUB_SIGNING_KEY").map(Secret),
             invite_codes: variables.list("CLUB_INVITE_CODES", open),
+            service_key: key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
             shortest_password: if production { 10 } else { 4 },
         }
     }

@@ -92,10 +92,40 @@ pub enum Reason {
     PurchaseNotCompleted,
     /// A protection cannot be weakened.
     PauseCannotBeShortened,
+    /// The event's time has not come.
+    EventNotOpen,
+    /// The event's time is over.
+    EventClosed,
+    /// The event rests.
+    EventPaused,
+    /// All seats of the event are taken.
+    EventFull,
+    /// The event is for other players.
+    NotEligible,
+    /// Who does not take part has nothing to claim.
+    NotJoined,
+    /// Not all is done that it takes.
+    NotCompleted,
+    /// Other missions come first.
+    MissionLocked,
+    /// It was claimed before.
+    AlreadyClaimed,
+    /// It could be claimed until a moment that is past.
+    ClaimTooLate,
     /// A message was signed at another time than now.
     WebhookStale,
     /// A message is not signed by whom it should be.
     WebhookSignature,
+    /// A program that is known and signs has to ask.
+    ServiceCredentialRequired,
+    /// Whoever is signed in is none of those whose word counts here.
+    TrustedSourcesOnly,
+    /// The program is not known, or did not sign this.
+    ServiceSignature,
+    /// A request was signed at another time than now.
+    ServiceRequestStale,
+    /// The program may not do this.
+    ScopeMissing,
     /// It has moved on meanwhile.
     Conflict,
     /// It is at another version than the caller has seen.
@@ -178,8 +208,25 @@ impl Reason {
             Self::PauseCannotBeShortened => {
                 (409, "PAUSE_CANNOT_BE_SHORTENED", "A pause is never made shorter")
             }
+            Self::EventNotOpen => (409, "EVENT_NOT_OPEN", "The event is not open yet"),
+            Self::EventClosed => (409, "EVENT_CLOSED", "The event is over"),
+            Self::EventPaused => (409, "EVENT_PAUSED", "The event is paused"),
+            Self::EventFull => (409, "EVENT_FULL", "All seats are taken"),
+            Self::NotEligible => (403, "NOT_ELIGIBLE", "The event is for other players"),
+            Self::NotJoined => (409, "NOT_JOINED", "Join the event first"),
+            Self::NotCompleted => (409, "NOT_COMPLETED", "Not complete yet"),
+            Self::MissionLocked => (409, "MISSION_LOCKED", "Other missions come first"),
+            Self::AlreadyClaimed => (409, "ALREADY_CLAIMED", "Claimed already"),
+            Self::ClaimTooLate => (409, "CLAIM_TOO_LATE", "It is too late to claim it"),
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
+            Self::ServiceCredentialRequired => {
+                (401, "SERVICE_CREDENTIAL_REQUIRED", "Only for services")
+            }
+            Self::TrustedSourcesOnly => (403, "TRUSTED_SOURCES_ONLY", "Only for trusted sources"),
+            Self::ServiceSignature => (401, "SERVICE_SIGNATURE", "Not signed by a known service"),
+            Self::ServiceRequestStale => (401, "SERVICE_REQUEST_STALE", "Signed at another time"),
+            Self::ScopeMissing => (403, "SCOPE_MISSING", "The service may not do this"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
             Self::PreconditionFailed => (412, "PRECONDITION_FAILED", "It is at another version"),
             Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),

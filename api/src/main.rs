@@ -3,10 +3,12 @@
 mod app;
 mod auth;
 mod body;
+mod columns;
 mod config;
 mod database;
 mod edge;
 mod error;
+mod game;
 mod live;
 mod payments;
 mod positions;
@@ -16,6 +18,7 @@ mod request;
 mod routes;
 mod seed;
 mod serve;
+mod services;
 mod telemetry;
 mod webhooks;
 mod worker;
@@ -24,7 +27,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use config::{Config, Variables};
+use config::{Config, GameConfig, Variables};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,9 +36,11 @@ Examples:
   club seed --players 1000         and bench0001 … bench1000 for load tests
   club serve                       listen on CLUB_LISTEN (default 127.0.0.1:8000)
   CLUB_LISTEN=127.0.0.1:0 club serve      … on any free port
+  club game                        a demo game server, as somebody else's (never in production)
   club openapi > api/openapi.json
   club reconcile                   compare the payment provider's books with the log
   club reconcile --repair          … and bring the log in line where it can be
+  club services add game-eu --scope actions:*      let a game server in; prints its secret
 
 Everything is set from the environment: see .env.example.";
 
@@ -59,16 +64,22 @@ enum Role {
     },
     /// Answers requests, runs the followers, and ends cleanly on SIGTERM or Ctrl-C.
     Serve,
+    /// A demo game server: decides one free game and reports it to the club, which it knows only by
+    /// HTTP. Refused in production.
+    Game,
     /// Prints the description of the HTTP interface.
     Openapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
     Reconcile(reconcile::Arguments),
+    /// Lets game servers and other programs in, changes their secrets, and takes them out.
+    Services(services::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let failed = match arguments.role {
         Role::Reconcile(_) => ExitCode::from(reconcile::COULD_NOT_SEE),
+        Role::Services(_) => ExitCode::from(services::COULD_NOT_TRY),
         _ => ExitCode::FAILURE,
     };
     match run(arguments.role) {
@@ -81,10 +92,26 @@ fn main() -> ExitCode {
 }
 
 fn run(role: Role) -> anyhow::Result<ExitCode> {
-    if let Role::Openapi = role {
-        writeln!(std::io::stdout(), "{}", routes::document()?)?;
-        return Ok(ExitCode::SUCCESS);
+    match role {
+        Role::Openapi => {
+            writeln!(std::io::stdout(), "{}", routes::document()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Role::Game => run_game(),
+        role => run_on_the_log(role),
     }
+}
+
+/// The role that does not know the database.
+fn run_game() -> anyhow::Result<ExitCode> {
+    let config = GameConfig::read(&Variables::of_process())?;
+    telemetry::start_logging(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(game::run(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
     let config = Config::read(&Variables::of_process())?;
     telemetry::start_logging(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -96,8 +123,9 @@ fn run(role: Role) -> anyhow::Result<ExitCode> {
             }
             Role::Seed { players } => seed::run(&config, players).await?,
             Role::Serve => serve::run(config).await?,
-            Role::Openapi => {}
+            Role::Openapi | Role::Game => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
+            Role::Services(arguments) => return services::run(&config, &arguments).await,
         }
         Ok(ExitCode::SUCCESS)
     })

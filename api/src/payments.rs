@@ -9,8 +9,8 @@ use commands::payments::PaymentProvider;
 use commands::payments::guarded::Guarded;
 use commands::payments::nobody::Nobody;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
-use commands::payments::secret::Secret;
 use commands::payments::stripe::{Stripe, StripeSettings};
+use commands::secret::Secret;
 use sqlx::PgPool;
 use tokio::sync::watch;
 

@@ -24,6 +24,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::app;
+use crate::columns::columns;
 use crate::config::Config;
 use crate::database;
 use differences::{Difference, differences};
@@ -241,29 +242,16 @@ impl Report {
     }
 }
 
-/// Columns as wide as what is in them.
 fn table(found: &[Difference]) -> Vec<String> {
-    if found.is_empty() {
-        return vec![];
-    }
-    let heads = ["DIFFERENCE", "RECEIPT", "CHARGE", "USER", "LOG", "PROVIDER"];
-    let mut rows = vec![heads.map(str::to_owned)];
     let dash = || "-".to_owned();
-    rows.extend(found.iter().map(|one| {
+    let row = |one: &Difference| {
         let user = one.user_id.map_or_else(dash, |user| user.to_string());
         let receipt = one.receipt_code.clone().unwrap_or_else(dash);
         let (log, provider) = (one.log.clone(), one.provider.clone());
         [one.kind.name().to_owned(), receipt, one.charge_id.clone(), user, log, provider]
-    }));
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    let heads = ["DIFFERENCE", "RECEIPT", "CHARGE", "USER", "LOG", "PROVIDER"];
+    columns(heads, found.iter().map(row).collect())
 }
 
 #[cfg(test)]

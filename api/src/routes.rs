@@ -1,13 +1,16 @@
 //! Every address of the service, on one screen.
 
+mod actions;
 mod admin;
 mod answers;
 mod auth;
 mod docs;
+mod events;
 mod health;
 mod index;
 mod inventory;
 mod paging;
+mod play;
 mod realtime;
 mod shop;
 mod streak;
@@ -34,6 +37,8 @@ use docs::Security;
 pub fn all(app: App) -> Router {
     let mut routes = Router::new()
         .merge(daily_rewards())
+        .merge(playing())
+        .merge(running_play())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -87,11 +92,7 @@ pub fn all(app: App) -> Router {
         .route("/api/realtime/ticket", post(realtime::ticket))
         .route("/api/realtime/sync", get(realtime::sync));
     if !app.config.environment.is_production() {
-        routes = routes
-            .route("/test", get(test::index))
-            .route("/test/live", get(test::live))
-            .route("/test/spend", post(test::spend))
-            .route("/test/clock", get(test::clock).post(test::move_clock));
+        routes = routes.merge(for_trying());
     }
     routes
         .fallback(no_such_address)
@@ -111,6 +112,54 @@ fn daily_rewards() -> Router<App> {
         .route("/api/vip/claim", post(vip::claim))
 }
 
+/// Events and missions, and what game servers report of them.
+fn playing() -> Router<App> {
+    Router::new()
+        .route("/api/events", get(events::list))
+        .route("/api/events/{id}", get(events::one))
+        .route("/api/events/{id}/leaderboard", get(events::leaderboard::show))
+        .route("/api/events/join", post(events::join))
+        .route("/api/events/claim/{id}", post(events::claim))
+        .route("/api/events/missions/daily", get(events::missions::daily))
+        .route("/api/events/missions/weekly", get(events::missions::weekly))
+        .route("/api/events/missions/all", get(events::missions::all))
+        .route("/api/events/missions/claim/{id}", post(events::missions::claim))
+        .route("/api/events/missions/claim-all", post(events::missions::claim_all))
+        .route("/api/actions", post(actions::report))
+}
+
+/// Events, missions and rewards as the staff runs them.
+fn running_play() -> Router<App> {
+    use admin::{events, missions, rewards};
+    Router::new()
+        .route("/api/admin/events", get(events::list).post(events::add))
+        .route("/api/admin/events/{id}", get(events::one).put(events::revise))
+        .route("/api/admin/events/{id}/publish", post(events::publish))
+        .route("/api/admin/events/{id}/pause", post(events::pause))
+        .route("/api/admin/events/{id}/end", post(events::end))
+        .route("/api/admin/events/{id}/preview", get(events::preview::preview))
+        .route("/api/admin/events/{id}/participations", get(events::participations::list))
+        .route(
+            "/api/admin/events/{id}/force-claim/{user_id}",
+            post(events::participations::force_claim),
+        )
+        .route("/api/admin/events/{id}/payout/stop", post(events::stop_payout))
+        .route("/api/admin/events/{id}/payout/resume", post(events::resume_payout))
+        .route("/api/admin/missions", get(missions::list).post(missions::add))
+        .route("/api/admin/missions/{id}", get(missions::one).put(missions::revise))
+        .route("/api/admin/rewards", get(rewards::list).post(rewards::give))
+}
+
+/// For trying things by hand.
+fn for_trying() -> Router<App> {
+    Router::new()
+        .route("/play", get(test::play))
+        .route("/test", get(test::index))
+        .route("/test/live", get(test::live))
+        .route("/test/spend", post(test::spend))
+        .route("/test/clock", get(test::clock).post(test::move_clock))
+}
+
 /// What `/openapi.json` describes.
 #[derive(OpenApi)]
 #[openapi(
@@ -126,6 +175,16 @@ fn daily_rewards() -> Router<App> {
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         users::balance, users::statement::statement,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
+        events::list, events::one, events::join, events::claim, events::leaderboard::show,
+        events::missions::daily, events::missions::weekly, events::missions::all,
+        events::missions::claim, events::missions::claim_all, actions::report,
+        admin::events::list, admin::events::one, admin::events::add, admin::events::revise,
+        admin::events::publish, admin::events::pause, admin::events::end,
+        admin::events::stop_payout, admin::events::resume_payout,
+        admin::events::preview::preview, admin::events::participations::list,
+        admin::events::participations::force_claim,
+        admin::missions::list, admin::missions::one, admin::missions::add,
+        admin::missions::revise, admin::rewards::list, admin::rewards::give,
         shop::catalog, shop::benefits, shop::limited_packages,
         shop::buying::buy, shop::buying::buy_limited,
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,

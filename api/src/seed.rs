@@ -2,15 +2,19 @@
 
 mod packages;
 mod people;
+mod play;
 mod products;
+mod services;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use commands::clock::SystemClock;
+use commands::events::EventChange;
 use commands::{Caller, Commands, Failure};
-use domain::id::PlayerId;
+use domain::id::{MissionId, PlayerId};
+use domain::live_event::EventStatus;
 use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
@@ -48,13 +52,17 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     if players > 0 {
         bench_players(&pool, players).await?;
     }
+    let services = services::enter(&pool).await?;
     let opened = open_accounts(&pool, &commands).await?;
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
     let promos = define_promos(&commands).await?;
+    let events = define_events(&commands).await?;
+    let missions = define_missions(&commands).await?;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
-    tracing::info!(people, opened, products = defined, packages, promos, "demo data is in");
+    let (products, play) = (defined, events + missions);
+    tracing::info!(people, services, opened, products, packages, promos, play, "demo data is in");
     Ok(())
 }
 
@@ -188,20 +196,55 @@ async fn define_promos(commands: &Commands) -> anyhow::Result<usize> {
     Ok(defined)
 }
 
-/// Demo accounts in the database that open with the demo's passwords, which production must not
-/// have.
+/// Publishes the demo's events, unless they are there, with whatever terms and in whatever state.
+async fn define_events(commands: &Commands) -> anyhow::Result<usize> {
+    let (caller, mut defined) = (Caller::system("seed"), 0);
+    for (event, terms) in play::events()? {
+        let is_known = commands.event_now(event).await.context("the log cannot be read")?;
+        if is_known.is_some_and(|known| known.status != EventStatus::Draft) {
+            continue;
+        }
+        let made = commands.define_event(&caller, event, terms).await;
+        made.with_context(|| format!("event {event}"))?;
+        let published = commands.change_event(&caller, event, EventChange::Publish).await;
+        defined += published.with_context(|| format!("event {event}"))?.events.len();
+    }
+    Ok(defined)
+}
+
+/// Puts the demo's missions on the board, unless as many are there.
+async fn define_missions(commands: &Commands) -> anyhow::Result<usize> {
+    let mut defined = 0;
+    for (number, terms) in (1..).zip(play::missions()?) {
+        let known = commands.mission_now(MissionId(number)).await;
+        if known.context("the log cannot be read")?.is_none() {
+            let added = commands.add_mission(&Caller::system("seed"), terms, None).await;
+            added.with_context(|| format!("mission {number}"))?;
+            defined += 1;
+        }
+    }
+    Ok(defined)
+}
+
+/// What of the demo lets somebody in, which production must not have.
 ///
 /// # Errors
 /// If the database cannot be reached.
-pub async fn demo_accounts(config: &DatabaseConfig) -> anyhow::Result<Option<Unsafe>> {
+pub async fn demo_credentials(config: &DatabaseConfig) -> anyhow::Result<Vec<Unsafe>> {
     let pool = database::service_pool(config, 1).await?;
+    let (accounts, service) = (demo_accounts(&pool).await?, services::demo_service(&pool).await?);
+    Ok(accounts.into_iter().chain(service).collect())
+}
+
+/// Accounts that open with the demo's passwords.
+async fn demo_accounts(pool: &PgPool) -> anyhow::Result<Option<Unsafe>> {
     let names: Vec<&str> = DEMO.iter().map(|person| person.site_id).collect();
     let stored: Vec<(String, String)> = sqlx::query_as(
         "select site_id, password_hash from identity.users
           where site_id = any($1) or site_id = 'bench0001' order by id",
     )
     .bind(&names)
-    .fetch_all(&pool)
+    .fetch_all(pool)
     .await?;
     let mut verifying = JoinSet::new();
     for (site_id, hash) in stored {

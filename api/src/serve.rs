@@ -65,8 +65,8 @@ async fn refuse_if_unsafe(config: &Config) -> anyhow::Result<()> {
     if reasons.is_empty() {
         database::insist_on_migrations(&config.database).await?;
         if config.environment.is_production() {
-            let demo = seed::demo_accounts(&config.database).await?;
-            reasons.extend(demo.map(|demo| demo.to_string()));
+            let demo = seed::demo_credentials(&config.database).await?;
+            reasons.extend(demo.iter().map(ToString::to_string));
         }
     }
     if !reasons.is_empty() {
@@ -116,13 +116,17 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
     Ok(())
 }
 
-async fn told(mut stopping: watch::Receiver<bool>) {
+/// Ends when it is time to stop.
+pub async fn told(mut stopping: watch::Receiver<bool>) {
     // A sender that is gone means the same.
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// SIGTERM or SIGINT (Ctrl-C).
-async fn ending_signal() -> anyhow::Result<&'static str> {
+///
+/// # Errors
+/// If signals cannot be listened for.
+pub async fn ending_signal() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -2,7 +2,10 @@
 //! ends.
 
 mod checkout;
+mod deeds;
 mod expiry;
+mod past_play;
+mod payouts;
 
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::live::{Hub, LiveFeed};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
+use deeds::Deeds;
 
 /// How long followers may take to finish their page.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -39,8 +43,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts every follower (read models, the checkout reaction, the live feed) and what looks
-    /// after the provider's messages and expired items.
+    /// Starts every follower (read models, the reactions checkout and deeds, the live feed) and what
+    /// looks after the provider's messages, expired items, past play and leaderboards that are over.
     #[must_use]
     pub fn start(commands: &Commands, pool: &PgPool) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
@@ -49,11 +53,14 @@ impl Worker {
         let hub = Hub::default();
         let read_models = engine.read_models(Pace::default());
         engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
+        engine.react(Deeds(commands.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
         let webhooks = Webhooks::new(pool.clone());
         let mut chores = JoinSet::new();
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
-        chores.spawn(expiry::run(commands.clone(), pool.clone(), ending));
+        chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
         Self { feed, read_models, hub, webhooks, engine, chores, shutdown }
     }
 

@@ -296,7 +296,8 @@ impl Appender {
 
     fn settle(&self, sent: Sent) {
         let (batch, sent_at) = (sent.batch.clone(), sent.at);
-        let finished = self.shared.node().settle(sent, self.shared.clock.now());
+        let (finished, due) = self.shared.node().settle(sent, self.shared.clock.now());
+        due.into_iter().for_each(|due| self.shared.keep(due));
         self.publish_head(Some(sent_at));
         tell(finished);
         if !batch.events.is_empty() {

@@ -6,7 +6,10 @@
 
 mod answer;
 mod command;
+mod entering;
 mod limits;
+mod loading;
+mod progress;
 mod request;
 
 use std::collections::HashMap;
@@ -15,21 +18,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::aggregate::Aggregate;
-use domain::stored::{Place, Recorded, StoredEvent};
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use domain::stored::{Place, Recorded};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::Instant;
 
-pub use self::answer::{Answer, Committed, Failure, Unavailable};
+pub use self::answer::{Answer, Committed, CommittedLines, Failure, Unavailable};
 pub use self::limits::Limits;
-pub use self::request::Request;
+pub use self::request::{Line, Request};
 
-use self::command::{Command, Decide, Entered, Progress, Reply};
+use self::command::{Decide, Step};
+use self::progress::Progress;
 use crate::appender::{Appender, Ending};
-use crate::cache::{StreamKey, Version, empty_state};
+use crate::cache::StreamKey;
 use crate::clock::Clock;
-use crate::keys::{KeyHash, Standing};
 use crate::log::{Log, LogError};
-use crate::node::{Node, Pending, Verdict};
+use crate::node::Node;
+use crate::snapshot::{self, Due};
 use crate::world::{Decline, Missing, World};
 
 /// How often a look loads a stream that was pushed out again before it could look.
@@ -45,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) wake: Notify,
     pub(crate) handover: broadcast::Sender<Arc<[Recorded]>>,
     pub(crate) heads: watch::Sender<Head>,
+    snapshots: mpsc::Sender<Due>,
 }
 
 /// The node's head, for those who wait for it.
@@ -60,6 +65,13 @@ impl Shared {
     pub(crate) fn node(&self) -> MutexGuard<'_, Node> {
         // A panic under the lock is a defect, but the state is only ever changed in whole steps.
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a snapshot stored in the background, or not, if too many wait for that.
+    pub(crate) fn keep(&self, due: Due) {
+        if let Err(full) = self.snapshots.try_send(due) {
+            tracing::debug!(%full, "a snapshot was left out");
+        }
     }
 }
 
@@ -84,6 +96,8 @@ impl Bus {
         let node = Node::new(place, recorded_at, &limits, clock.now());
         let (heads, _) = watch::channel(Head { place, confirmed_at: Instant::now() });
         let (handover, _) = broadcast::channel(limits.handover);
+        let (snapshots, due) = mpsc::channel(snapshot::WAITING);
+        tokio::spawn(snapshot::keep(log.clone(), due));
         let shared = Arc::new(Shared {
             node: Mutex::new(node),
             log,
@@ -92,6 +106,7 @@ impl Bus {
             wake: Notify::new(),
             handover,
             heads,
+            snapshots,
         });
         let (ending, ended) = watch::channel(None);
         tokio::spawn(Appender::new(shared.clone()).run(ending));
@@ -108,238 +123,35 @@ impl Bus {
         R: Send + 'static,
         F: Fn(&mut World<'_>) -> Result<(), Decline<R>> + Send + Sync + 'static,
     {
-        let decide: Decide<R> = Arc::new(decide);
-        let request = Arc::new(request);
-        let mut progress = Progress::default();
-        let entered = self.enter(&decide, &request, &mut progress);
-        let ended = match entered {
-            Entered::Queued(reply) => self.answer(reply, &request).await,
-            Entered::Full => Some(Err(self.overloaded())),
-            entered => {
-                // Something must be read first: in a task of its own, which nobody can cancel.
-                let bus = self.clone();
-                let run = async move { bus.run(decide, request, progress, entered).await };
-                return tokio::spawn(run).await.unwrap_or(Err(Failure::Unavailable));
-            }
-        };
-        match ended {
-            Some(ended) => ended,
-            None => self.run_anew(decide, request).await,
-        }
+        let done = self.carry_out(request, Arc::new(decide)).await?;
+        Ok(done.committed)
     }
 
-    async fn run_anew<R: Send + 'static>(
+    /// The same for a command of several lines ([`Request::with_lines`]): one decision and one append,
+    /// but each line is done once for ever by its own key. `decide` goes through the lines in order:
+    /// it skips those that [`World::is_done`] and calls [`World::begin_line`] before it writes for one.
+    ///
+    /// A line that is refused is the closure's own affair: it takes back what the line has written
+    /// ([`World::undo_line`]), collects the refusal and goes on. It may run more than once, so it
+    /// begins its collection anew each time: the last run is the one that counts. A line that writes
+    /// nothing leaves its key free. A refusal of the closure itself refuses the whole command, unless
+    /// every line was done before.
+    ///
+    /// # Errors
+    /// See [`Failure`]. A key that was used for something else is not told apart: its line was done
+    /// before.
+    pub async fn execute_lines<R, F>(
         &self,
-        decide: Decide<R>,
-        request: Arc<Request>,
-    ) -> Result<Committed, Failure<R>> {
-        let mut progress = Progress::default();
-        let entered = self.enter(&decide, &request, &mut progress);
-        let bus = self.clone();
-        let run = async move { bus.run(decide, request, progress, entered).await };
-        tokio::spawn(run).await.unwrap_or(Err(Failure::Unavailable))
-    }
-
-    /// Reads whatever is missing until the command is queued and answered.
-    async fn run<R: Send + 'static>(
-        &self,
-        decide: Decide<R>,
-        request: Arc<Request>,
-        mut progress: Progress,
-        mut entered: Entered<R>,
-    ) -> Result<Committed, Failure<R>> {
-        let deadline = Instant::now() + self.shared.limits.patience;
-        loop {
-            if Instant::now() >= deadline {
-                self.let_go(&mut progress);
-                return Err(Failure::Unavailable);
-            }
-            match entered {
-                Entered::Full => return Err(self.overloaded()),
-                Entered::Queued(reply) => {
-                    progress = Progress::default();
-                    if let Some(ended) = self.answer(reply, &request).await {
-                        return ended;
-                    }
-                }
-                // Whoever held the key is done with it; look again.
-                Entered::Await(done) => drop(tokio::time::timeout_at(deadline, done).await),
-                Entered::Replay => {
-                    // Known from the log, so it is there; unless the log went back in time.
-                    return self.replay(&request).await?.unwrap_or(Err(Failure::Unavailable));
-                }
-                Entered::LookUp => match self.replay(&request).await {
-                    Ok(None) => progress.looked_up = true,
-                    Ok(Some(ended)) => {
-                        self.remember(&mut progress);
-                        return ended;
-                    }
-                    Err(unavailable) => {
-                        self.let_go(&mut progress);
-                        return Err(unavailable);
-                    }
-                },
-                Entered::Load(missing) => {
-                    if let Err(Unavailable) = self.load(missing).await {
-                        self.let_go(&mut progress);
-                        return Err(Failure::Unavailable);
-                    }
-                }
-            }
-            entered = self.enter(&decide, &request, &mut progress);
-        }
-    }
-
-    /// Everything that can be done without waiting, in one step under the node's lock.
-    fn enter<R: Send + 'static>(
-        &self,
-        decide: &Decide<R>,
-        request: &Arc<Request>,
-        progress: &mut Progress,
-    ) -> Entered<R> {
-        let limits = &self.shared.limits;
-        let mut node = self.shared.node();
-        if node.closed || node.queued() >= limits.queue {
-            if let Some(key) = progress.holds.take() {
-                node.keys.release(key);
-            }
-            return Entered::Full;
-        }
-        if progress.holds.is_some_and(|key| node.keys.is_known(key)) {
-            // While this one was reading, its first time came in from another node.
-            progress.holds = None;
-            return Entered::Replay;
-        }
-        if let (Some(keyed), None) = (&request.keyed, progress.holds) {
-            let hash = KeyHash::of(keyed.key.as_str(), &keyed.caller);
-            let standing = node.keys.enter(keyed, hash, self.shared.clock.now());
-            match standing {
-                Standing::InLog => return Entered::Replay,
-                Standing::InFlight(done) => return Entered::Await(done),
-                Standing::New => progress.holds = Some(hash),
-                Standing::MaybeOld => {
-                    progress.holds = Some(hash);
-                    return Entered::LookUp;
-                }
-            }
-        }
-        let (reply, answer) = oneshot::channel();
-        let mut job = Command { decide: decide.clone(), refusal: None, reply: Some(reply) };
-        let (verdict, draft) = node.decide(&mut job, request);
-        match verdict {
-            Verdict::Missing(missing) => return Entered::Load(missing),
-            // A repeat must not be refused by what its first time has done.
-            Verdict::Refused if progress.holds.is_some() && !progress.looked_up => {
-                return Entered::LookUp;
-            }
-            Verdict::Wrote | Verdict::Refused => {}
-        }
-        node.push(Pending {
-            job: Box::new(job),
-            request: request.clone(),
-            key: progress.holds.take(),
-            draft,
-            batch_limit: limits.batch,
-            deadline: Instant::now() + limits.patience,
-            rejected: None,
-        });
-        drop(node);
-        self.shared.wake.notify_one();
-        Entered::Queued(answer)
-    }
-
-    /// Waits for the answer; `None` if the command has to enter again.
-    async fn answer<R>(
-        &self,
-        reply: oneshot::Receiver<Reply<R>>,
-        request: &Request,
-    ) -> Option<Result<Committed, Failure<R>>> {
-        // The appender gives up what it has not sent after `patience`; what it has sent may stay
-        // unknown for as long as the database is away.
-        let patience = self.shared.limits.patience + Duration::from_secs(1);
-        match tokio::time::timeout(patience, reply).await {
-            Ok(Ok(Reply::Committed(committed))) => Some(Ok(committed)),
-            Ok(Ok(Reply::Refused(refusal, place))) => {
-                Some(Err(Failure::Refused { refusal, place }))
-            }
-            Ok(Ok(Reply::Again)) => None,
-            Ok(Ok(Reply::KeyTaken)) => match self.replay(request).await {
-                Ok(found) => found,
-                Err(unavailable) => Some(Err(unavailable)),
-            },
-            Ok(Ok(Reply::Unavailable) | Err(_)) | Err(_) => Some(Err(Failure::Unavailable)),
-        }
-    }
-
-    /// The answer to a repeat, from the log; `None` if the key is not there.
-    async fn replay<R>(
-        &self,
-        request: &Request,
-    ) -> Result<Option<Result<Committed, Failure<R>>>, Failure<R>> {
-        let Some(keyed) = &request.keyed else { return Ok(None) };
-        let found = self.shared.log.find_key(keyed.key.as_str(), &keyed.caller).await;
-        let Some(command) = found.map_err(Unavailable::from)? else { return Ok(None) };
-        if command.fingerprint != keyed.fingerprint {
-            return Ok(Some(Err(Failure::KeyReused)));
-        }
-        let place = command.events.last().map_or(self.head(), |last| last.place);
-        Ok(Some(Ok(Committed { events: command.events, place, replayed: true })))
-    }
-
-    fn let_go(&self, progress: &mut Progress) {
-        if let Some(key) = progress.holds.take() {
-            self.shared.node().keys.release(key);
-        }
-    }
-
-    fn remember(&self, progress: &mut Progress) {
-        if let Some(key) = progress.holds.take() {
-            self.shared.node().keys.seen(key, self.shared.clock.now());
-        }
-    }
-
-    fn overloaded<R>(&self) -> Failure<R> {
-        Failure::Overloaded { retry_after: self.shared.limits.retry_after }
-    }
-
-    /// Brings a stream into memory: its state at the node's head.
-    async fn load(&self, missing: Missing) -> Result<(), Unavailable> {
-        let waiting = self.shared.node().begin_load(&missing.stream);
-        if let Some(done) = waiting {
-            // The sender is dropped when the load has ended, well or not; the caller looks again.
-            let _ = done.await;
-            return Ok(());
-        }
-        let loaded = self.read_version(&missing).await;
-        // What was read may be newer than this node's head. After a confirmation it is not.
-        let loaded = match self.confirm().await {
-            Ok(_) => loaded,
-            Err(unavailable) => Err(unavailable),
-        };
-        let failed = loaded.as_ref().err().copied();
-        self.shared.node().end_load(missing.stream, loaded.ok());
-        failed.map_or(Ok(()), Err)
-    }
-
-    async fn read_version(&self, missing: &Missing) -> Result<Version, Unavailable> {
-        let StreamKey { aggregate_type, aggregate_id } = &missing.stream;
-        let mut version = Version { state: (missing.empty)(), sequence: 0 };
-        for event in self.read_stream(aggregate_type, aggregate_id).await? {
-            if let Err(error) = version.state.apply(&event) {
-                tracing::error!(%error, stream = %missing.stream, "a stored event cannot be read");
-                return Err(Unavailable);
-            }
-            version.sequence = event.sequence;
-        }
-        Ok(version)
-    }
-
-    pub(crate) async fn read_stream(
-        &self,
-        aggregate_type: &'static str,
-        aggregate_id: &str,
-    ) -> Result<Vec<StoredEvent>, Unavailable> {
-        Ok(self.shared.log.read_stream(aggregate_type, aggregate_id).await?)
+        mut request: Request,
+        decide: F,
+    ) -> Result<CommittedLines, Failure<R>>
+    where
+        R: Send + 'static,
+        F: Fn(&mut World<'_>) -> Result<(), Decline<R>> + Send + Sync + 'static,
+    {
+        request.is_by_lines = true;
+        let done = self.carry_out(request, Arc::new(decide)).await?;
+        Ok(done.into())
     }
 
     /// The log itself, for look-ups.
@@ -356,9 +168,9 @@ impl Bus {
         let nothing = Arc::new(Request::of_metadata(&HashMap::new()));
         let decide: Decide<Infallible> = Arc::new(|_| Ok(()));
         let entered = self.enter(&decide, &nothing, &mut Progress::default());
-        let Entered::Queued(reply) = entered else { return Err(Unavailable) };
-        match self.answer(reply, &nothing).await {
-            Some(Ok(committed)) => Ok(committed.place),
+        let Step::Queued(reply) = entered else { return Err(Unavailable) };
+        match self.answer(reply).await {
+            Step::Ended(Ok(done)) => Ok(done.committed.place),
             _ => Err(Unavailable),
         }
     }
@@ -381,10 +193,7 @@ impl Bus {
                     return Ok((look(state), place));
                 }
             }
-            let missing = Missing { stream: stream.clone(), empty: empty_state::<A> };
-            let bus = self.clone();
-            let load = tokio::spawn(async move { bus.load(missing).await });
-            load.await.unwrap_or(Err(Unavailable))?;
+            self.load_aside(Missing::of::<A>(id)).await?;
         }
         Err(Unavailable)
     }

@@ -42,6 +42,18 @@ pub trait State: Send + Sync {
     fn apply(&mut self, event: &StoredEvent) -> Result<(), DecodeError>;
     /// About how many bytes it keeps.
     fn weight(&self) -> usize;
+    /// The version of its shape, if its family has snapshots.
+    fn shape(&self) -> Option<i32>;
+    /// Its JSON text, for a snapshot.
+    ///
+    /// # Errors
+    /// If it has none.
+    fn encode(&self) -> Result<String, serde_json::Error>;
+    /// Becomes what a snapshot says.
+    ///
+    /// # Errors
+    /// If it cannot be read; the state is what it was then.
+    fn restore(&mut self, text: &str) -> Result<(), serde_json::Error>;
     /// For finding its type again.
     fn any(&self) -> &dyn Any;
     /// For finding its type again.
@@ -62,6 +74,19 @@ impl<A: Aggregate> State for StateOf<A> {
 
     fn weight(&self) -> usize {
         self.0.weight()
+    }
+
+    fn shape(&self) -> Option<i32> {
+        A::SNAPSHOT
+    }
+
+    fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.0)
+    }
+
+    fn restore(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        self.0 = serde_json::from_str(text)?;
+        Ok(())
     }
 
     fn any(&self) -> &dyn Any {
@@ -108,6 +133,26 @@ pub struct Version {
     pub sequence: u64,
 }
 
+impl Version {
+    /// Its state as this aggregate's, with its sequence.
+    #[must_use]
+    pub fn typed<A: Aggregate>(&self) -> Option<(&A, u64)> {
+        Some((typed(self.state.as_ref())?, self.sequence))
+    }
+
+    /// Applies the stream's next event.
+    pub fn evolve(&mut self, event: &dyn Evolve) {
+        event.evolve(self.state.as_mut());
+        self.sequence += 1;
+    }
+
+    /// A copy.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { state: self.state.fork(), sequence: self.sequence }
+    }
+}
+
 struct Entry {
     durable: Version,
     /// What decisions not yet durable leave behind; none if there are none.
@@ -115,6 +160,12 @@ struct Entry {
     /// How many undurable events `ahead` has.
     undurable: usize,
     weight: usize,
+}
+
+impl Entry {
+    fn newest(&self) -> &Version {
+        self.ahead.as_ref().unwrap_or(&self.durable)
+    }
 }
 
 /// See the module.
@@ -151,28 +202,37 @@ impl Cache {
         self.entries.contains(key)
     }
 
+    /// Whether the stream is here; if it is, it counts as just used.
+    pub fn touch(&mut self, key: &StreamKey) -> bool {
+        self.entries.get(key).is_some()
+    }
+
     /// The durable state.
     pub fn durable<A: Aggregate>(&mut self, key: &StreamKey) -> Option<&A> {
         self.entries.get(key).and_then(|entry| typed(entry.durable.state.as_ref()))
     }
 
+    /// A copy of the durable state, if its family has snapshots. Does not count as use.
+    pub(crate) fn durable_for_snapshot(&self, key: &StreamKey) -> Option<Version> {
+        let durable = &self.entries.peek(key)?.durable;
+        durable.state.shape().map(|_| durable.fork())
+    }
+
     /// The state to decide on, with its sequence: ahead of the log if decisions are under way.
     pub fn newest<A: Aggregate>(&mut self, key: &StreamKey) -> Option<(&A, u64)> {
-        let entry = self.entries.get(key)?;
-        let newest = entry.ahead.as_ref().unwrap_or(&entry.durable);
-        Some((typed(newest.state.as_ref())?, newest.sequence))
+        self.entries.get(key)?.newest().typed()
+    }
+
+    /// A copy of the state to decide on, for a command that goes ahead of itself.
+    pub fn fork(&mut self, key: &StreamKey) -> Option<Version> {
+        self.entries.get(key).map(|entry| entry.newest().fork())
     }
 
     /// Goes ahead of the log with an event that was decided.
     pub fn advance(&mut self, key: &StreamKey, event: &dyn Evolve) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let durable = &entry.durable;
-        let ahead = entry.ahead.get_or_insert_with(|| Version {
-            state: durable.state.fork(),
-            sequence: durable.sequence,
-        });
-        event.evolve(ahead.state.as_mut());
-        ahead.sequence += 1;
+        entry.ahead.get_or_insert_with(|| durable.fork()).evolve(event);
         entry.undurable += 1;
     }
 
@@ -185,8 +245,7 @@ impl Cache {
             Some(ahead) if entry.undurable == 0 => entry.durable = ahead,
             ahead => {
                 entry.ahead = ahead;
-                event.evolve(entry.durable.state.as_mut());
-                entry.durable.sequence += 1;
+                entry.durable.evolve(event);
             }
         }
         let weight = ENTRY_OVERHEAD + entry.durable.state.weight();

@@ -20,17 +20,16 @@ macro_rules! families {
     ($($family:ty),*) => {
         const FAMILIES: &[&str] = &[$(<$family>::TYPE),*];
 
-        /// Reads a stream of any of the families through postgres-es.
+        /// Reads a stream of any of the families after a sequence, through postgres-es.
         ///
         /// # Errors
         /// If the database cannot be read.
         pub async fn read_stream(
             repository: &PostgresEventRepository,
-            aggregate_type: &str,
-            aggregate_id: &str,
+            (aggregate_type, aggregate_id, sequence): (&str, &str, u64),
         ) -> Result<Vec<StoredEvent>, PersistenceError> {
             match aggregate_type {
-                $(<$family>::TYPE => sourced::read::<$family>(repository, aggregate_id).await,)*
+                $(<$family>::TYPE => sourced::read::<$family>(repository, aggregate_id, sequence).await,)*
                 _ => Ok(vec![]),
             }
         }

@@ -23,6 +23,24 @@ pub struct KeyedRequest {
     pub caller: String,
     /// What was asked.
     pub fingerprint: Fingerprint,
+    /// Its short name, made once: it is asked for under the node's lock.
+    pub(crate) hash: KeyHash,
+}
+
+impl KeyedRequest {
+    /// A key of this caller for what is asked.
+    #[must_use]
+    pub fn new(key: IdempotencyKey, caller: String, fingerprint: Fingerprint) -> Self {
+        let hash = KeyHash::of(key.as_str(), &caller);
+        Self { key, caller, fingerprint, hash }
+    }
+}
+
+/// A key in flight, and the line of the command that it is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeldKey {
+    pub(crate) line: usize,
+    pub(crate) hash: KeyHash,
 }
 
 /// A key's short name in memory.
@@ -83,7 +101,8 @@ impl Keys {
     }
 
     /// A command comes with this key.
-    pub fn enter(&mut self, key: &KeyedRequest, hash: KeyHash, now: DateTime<Utc>) -> Standing {
+    pub fn enter(&mut self, key: &KeyedRequest, now: DateTime<Utc>) -> Standing {
+        let hash = key.hash;
         if let Some(waiting) = self.in_flight.get_mut(&hash) {
             let (done, wait) = oneshot::channel();
             waiting.push(done);
@@ -107,6 +126,13 @@ impl Keys {
         for waiting in self.in_flight.remove(&hash).unwrap_or_default() {
             // Whoever has gone away need not be told.
             let _ = waiting.send(());
+        }
+    }
+
+    /// The same for all keys of a command.
+    pub(crate) fn release_all(&mut self, held: &[HeldKey]) {
+        for key in held {
+            self.release(key.hash);
         }
     }
 
@@ -137,11 +163,9 @@ mod tests {
     use super::*;
     use domain::testing::at;
 
-    fn keyed(text: &str) -> (KeyedRequest, KeyHash) {
+    fn keyed(text: &str) -> KeyedRequest {
         let key = IdempotencyKey::parse(text).unwrap();
-        let caller = "player:1".to_owned();
-        let hash = KeyHash::of(text, &caller);
-        (KeyedRequest { key, caller, fingerprint: Fingerprint([0; 16]) }, hash)
+        KeyedRequest::new(key, "player:1".to_owned(), Fingerprint([0; 16]))
     }
 
     fn time_ordered(second: i64) -> String {
@@ -152,22 +176,19 @@ mod tests {
     #[test]
     fn a_second_command_waits_for_the_first_and_then_finds_it() {
         let mut keys = Keys::new(at(0), 10);
-        let (key, hash) = keyed("k");
-        assert!(matches!(keys.enter(&key, hash, at(1)), Standing::MaybeOld));
-        let Standing::InFlight(mut wait) = keys.enter(&key, hash, at(1)) else { panic!() };
+        let key = keyed("k");
+        assert!(matches!(keys.enter(&key, at(1)), Standing::MaybeOld));
+        let Standing::InFlight(mut wait) = keys.enter(&key, at(1)) else { panic!() };
         assert!(wait.try_recv().is_err());
-        keys.seen(hash, at(1));
+        keys.seen(key.hash, at(1));
         assert!(wait.try_recv().is_ok());
-        assert!(matches!(keys.enter(&key, hash, at(1)), Standing::InLog));
+        assert!(matches!(keys.enter(&key, at(1)), Standing::InLog));
     }
 
     #[test]
     fn only_fresh_time_ordered_keys_are_believed_to_be_new() {
         let mut keys = Keys::new(at(0), 10);
-        let mut standing = |text: &str, now| {
-            let (key, hash) = keyed(text);
-            keys.enter(&key, hash, at(now))
-        };
+        let mut standing = |text: &str, now| keys.enter(&keyed(text), at(now));
         assert!(matches!(standing(&time_ordered(500), 500), Standing::New));
         assert!(matches!(standing(&time_ordered(1), 2), Standing::New));
         assert!(matches!(standing(&time_ordered(-60), 500), Standing::MaybeOld));
@@ -180,11 +201,9 @@ mod tests {
         let mut keys = Keys::new(at(0), 2);
         let texts: Vec<String> = (300..306).map(time_ordered).collect();
         for (text, second) in texts.iter().zip(300..) {
-            keys.seen(keyed(text).1, at(second));
+            keys.seen(keyed(text).hash, at(second));
         }
-        let (first, hash) = keyed(&texts[0]);
-        assert!(matches!(keys.enter(&first, hash, at(310)), Standing::MaybeOld));
-        let (last, hash) = keyed(&texts[5]);
-        assert!(matches!(keys.enter(&last, hash, at(310)), Standing::InLog));
+        assert!(matches!(keys.enter(&keyed(&texts[0]), at(310)), Standing::MaybeOld));
+        assert!(matches!(keys.enter(&keyed(&texts[5]), at(310)), Standing::InLog));
     }
 }

@@ -3,14 +3,17 @@
 pub mod memory;
 pub mod postgres;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::stored::{Hash, Place, Recorded, StoredEvent};
 use futures::future::BoxFuture;
 
+use crate::cache::StreamKey;
 use crate::context::Fingerprint;
 use crate::keys::{KeyHash, KeyedRequest};
+use crate::snapshot::Snapshot;
 
 /// A run of events that is written in one transaction, on an expected head.
 #[derive(Clone)]
@@ -21,7 +24,7 @@ pub struct Batch {
     pub recorded_at: DateTime<Utc>,
     /// The events, gapless from `expected`, chained. Empty: only asks whether the head stands.
     pub events: Arc<[Recorded]>,
-    /// Keys, each with the index of its command's first event and the number of its events.
+    /// Keys, each with the index of the first event written under it and their number.
     pub keys: Vec<(usize, KeyedRequest, usize)>,
     /// Texts that are kept beside the log, by the index of their event.
     pub texts: Vec<(usize, String)>,
@@ -133,12 +136,26 @@ pub trait Log: Send + Sync + 'static {
     /// The event at a position.
     fn event_at(&self, position: u64) -> BoxFuture<'_, Result<Option<Recorded>, LogError>>;
 
-    /// All events of a stream, with sequence 1 first.
+    /// All events of a stream after `sequence`, in order.
     fn read_stream<'a>(
         &'a self,
-        aggregate_type: &'static str,
-        aggregate_id: &'a str,
+        stream: (&'static str, &'a str, u64),
     ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>>;
+
+    /// The snapshot of a stream, if there is one of this version and its event is in the log.
+    fn find_snapshot<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        version: i32,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, LogError>>;
+
+    /// Keeps a snapshot, unless there is a newer one, its event is not in the log, or the log has not
+    /// been at the place `seen`.
+    fn store_snapshot<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        seen: Place,
+    ) -> BoxFuture<'a, Result<(), LogError>>;
 
     /// The first event of a stream after `sequence` that has one of these types and this receipt.
     fn find_in_stream<'a>(
@@ -161,6 +178,13 @@ pub trait Log: Send + Sync + 'static {
         key: &'a str,
         caller: &'a str,
     ) -> BoxFuture<'a, Result<Option<KeyedCommand>, LogError>>;
+
+    /// Which of these keys of a caller are in the log.
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>>;
 
     /// The first of a block of numbers that nobody else gets, and how many they are.
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<std::ops::Range<u64>, LogError>>;

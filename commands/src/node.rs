@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use crate::bus::{Limits, Request};
 use crate::cache::{Cache, StreamKey, Version};
 use crate::families;
-use crate::keys::{KeyHash, Keys};
+use crate::keys::{HeldKey, KeyHash, Keys};
 use crate::log::Batch;
+use crate::snapshot::Due;
 use crate::world::{Draft, Missing, World};
 
 /// A command in the queue, its types forgotten.
@@ -44,7 +45,7 @@ pub(crate) enum Outcome {
     Committed { events: Vec<Recorded>, place: Place },
     /// Enter again from the start.
     Again,
-    /// The key is in the log already.
+    /// A key of it is in the log already.
     KeyTaken,
     /// Given up; it is certain that nothing was written.
     Unavailable,
@@ -54,7 +55,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Pending {
     pub(crate) job: Box<dyn Job>,
     pub(crate) request: Arc<Request>,
-    pub(crate) key: Option<KeyHash>,
+    /// Its keys in flight.
+    pub(crate) keys: Vec<HeldKey>,
     pub(crate) draft: Draft,
     /// Into how large a batch it may go: halved when a batch with it was rejected.
     pub(crate) batch_limit: usize,
@@ -90,6 +92,7 @@ pub(crate) struct Node {
     pub(crate) keys: Keys,
     queue: VecDeque<Pending>,
     loading: HashMap<StreamKey, Loading>,
+    snapshot_every: u64,
     pub(crate) closed: bool,
 }
 
@@ -116,6 +119,7 @@ impl Node {
             keys: Keys::new(now, limits.keys),
             queue: VecDeque::new(),
             loading: HashMap::new(),
+            snapshot_every: limits.snapshot_every,
             closed: false,
         }
     }
@@ -126,7 +130,7 @@ impl Node {
 
     /// Decides a command on the newest states.
     pub(crate) fn decide(&mut self, job: &mut dyn Job, request: &Request) -> (Verdict, Draft) {
-        let mut world = World::new(&mut self.cache, &request.metadata);
+        let mut world = World::new(&mut self.cache, request);
         let verdict = job.decide(&mut world);
         let mut draft = world.into_draft();
         if !matches!(verdict, Verdict::Wrote) {
@@ -172,8 +176,12 @@ impl Node {
         let mut place = self.ahead;
         for pending in pendings {
             let written = &pending.draft.written;
-            if let (Some(keyed), false) = (&pending.request.keyed, written.is_empty()) {
-                keys.push((events.len(), keyed.clone(), written.len()));
+            let mut index = events.len();
+            for line in written.chunk_by(|one, next| one.line == next.line) {
+                if let Some(keyed) = pending.request.keys.get(line[0].line) {
+                    keys.push((index, keyed.clone(), line.len()));
+                }
+                index += line.len();
             }
             if let (Some(text), false) = (&pending.request.text, written.is_empty()) {
                 texts.push((events.len(), text.clone()));
@@ -191,28 +199,43 @@ impl Node {
         Batch { expected: self.ahead, recorded_at, events: events.into(), keys, texts }
     }
 
-    /// A batch is in the log: the head moves, and its commands have ended.
-    pub(crate) fn settle(&mut self, sent: Sent, now: DateTime<Utc>) -> Finished {
+    /// A batch is in the log: the head moves, and its commands have ended. Returns the states that
+    /// should be stored, too.
+    pub(crate) fn settle(&mut self, sent: Sent, now: DateTime<Utc>) -> (Finished, Vec<Due>) {
         let mut index = 0;
+        let mut long = HashSet::new();
         let mut finished = Vec::with_capacity(sent.pendings.len());
         self.head = sent.batch.head();
         for pending in sent.pendings {
             let written = &pending.draft.written;
             for written in written {
                 self.cache.settle(&written.stream, written.typed.as_ref());
+                if written.event.sequence.is_multiple_of(self.snapshot_every) {
+                    long.insert(written.stream.clone());
+                }
             }
             let events = sent.batch.events[index..index + written.len()].to_vec();
             index += written.len();
-            match pending.key {
-                Some(key) if events.is_empty() => self.keys.release(key),
-                Some(key) => self.keys.seen(key, now),
-                None => {}
+            for key in &pending.keys {
+                if pending.draft.has_line(key.line) {
+                    self.keys.seen(key.hash, now);
+                } else {
+                    self.keys.release(key.hash);
+                }
             }
             let place = events.last().map_or(self.head, |last| last.place);
             finished.push((pending.job, Outcome::Committed { events, place }));
         }
+        let due = long.iter().filter_map(|stream| self.due_snapshot(stream)).collect();
         self.cache.shrink();
-        finished
+        (finished, due)
+    }
+
+    /// The durable state of a stream, to be stored; none if it is not in memory or its family has no
+    /// snapshots.
+    pub(crate) fn due_snapshot(&self, stream: &StreamKey) -> Option<Due> {
+        let version = self.cache.durable_for_snapshot(stream)?;
+        Some(Due { stream: stream.clone(), version, seen: self.head })
     }
 
     /// Another node has written: the head moves. Returns the streams that have changed.
@@ -257,7 +280,7 @@ impl Node {
             let touched = pending.draft.read.iter().any(|stream| changed.contains(stream));
             let ended = if pending.rejected.is_some() {
                 pending.rejected.take()
-            } else if pending.key.is_some_and(|key| self.keys.is_known(key)) {
+            } else if pending.keys.iter().any(|key| self.keys.is_known(key.hash)) {
                 Some(Outcome::KeyTaken)
             } else if now > pending.deadline {
                 Some(Outcome::Unavailable)
@@ -293,9 +316,7 @@ impl Node {
         pending: Pending,
         outcome: Outcome,
     ) -> (Box<dyn Job>, Outcome) {
-        if let Some(key) = pending.key {
-            self.keys.release(key);
-        }
+        self.keys.release_all(&pending.keys);
         (pending.job, outcome)
     }
 

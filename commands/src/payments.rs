@@ -6,7 +6,6 @@
 pub mod guarded;
 pub mod nobody;
 pub mod sandbox;
-pub mod secret;
 pub mod stripe;
 
 use chrono::{DateTime, Utc};

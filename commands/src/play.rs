@@ -1,6 +1,8 @@
 //! What players do, as game servers and the club itself report it. Each action is written once, under
 //! its own id, in the stream of its player, together with the progress that it makes.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountRefusal};
 use domain::activity::{Activity, ActivityCommand, ActivityRefusal, Goal, LOGIN, OpenGoal};
@@ -10,8 +12,8 @@ use domain::mission::{MissionBoard, MissionRefusal, TheBoard};
 use domain::schedule::Occurrence;
 
 use crate::Commands;
-use crate::bus::{Committed, Failure, Line, Request};
-use crate::context::{Caller, IdempotencyKey};
+use crate::bus::{Committed, Failure, Line, Request, Unavailable};
+use crate::context::{Caller, Fingerprint, IdempotencyKey};
 use crate::rewards::NoBenefit;
 use crate::world::{Decline, Missing, World};
 
@@ -88,10 +90,10 @@ impl Commands {
         caller: &Caller,
         actions: Vec<Action>,
     ) -> Result<Recorded, Failure<PlayRefusal>> {
-        let lines = actions.iter().map(|action| self.line(caller, action)).collect();
+        let lines: Vec<Line> = actions.iter().map(|action| self.line(caller, action)).collect();
         let now = self.clock.now();
         self.bus.warm(&streams(&actions)).await?;
-        let request = Request::new(caller, None).with_lines(lines);
+        let request = Request::new(caller, None).with_lines(lines.clone());
         let count = actions.len();
         let decide = move |world: &mut World<'_>| record(world, &actions, now);
         let committed = self.bus.execute_lines(request, decide).await?;
@@ -99,10 +101,27 @@ impl Commands {
         for (line, _) in &committed.events {
             recordings[*line] = Recording::Accepted;
         }
-        for (line, is_same) in &committed.done_before {
-            recordings[*line] = if *is_same { Recording::Duplicate } else { Recording::IdReused };
+        let known = self.fingerprints_of(caller, &lines, &committed.done_before).await?;
+        for line in committed.done_before {
+            let Line { key, fingerprint, .. } = &lines[line];
+            let is_same = known.get(key.as_str()).is_none_or(|known| known == fingerprint);
+            recordings[line] = if is_same { Recording::Duplicate } else { Recording::IdReused };
         }
         Ok(Recorded { recordings, position: committed.place.position })
+    }
+
+    /// What was asked under the keys of these lines, the first time.
+    async fn fingerprints_of(
+        &self,
+        caller: &Caller,
+        asked: &[Line],
+        lines: &[usize],
+    ) -> Result<HashMap<String, Fingerprint>, Unavailable> {
+        if lines.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let keys: Vec<&str> = lines.iter().map(|line| asked[*line].key.as_str()).collect();
+        Ok(self.bus.log().find_keys(&keys, &caller.actor.to_string()).await?)
     }
 
     fn line(&self, caller: &Caller, action: &Action) -> Line {

@@ -52,15 +52,19 @@ impl<A: Aggregate> cqrs_es::Aggregate for Sourced<A> {
     }
 }
 
-/// Reads a stream through postgres-es.
+/// Reads a stream after a sequence, through postgres-es.
 ///
 /// # Errors
 /// If the database cannot be read.
 pub async fn read<A: Aggregate>(
     repository: &PostgresEventRepository,
     aggregate_id: &str,
+    sequence: u64,
 ) -> Result<Vec<StoredEvent>, PersistenceError> {
-    let events = repository.get_events::<Sourced<A>>(aggregate_id).await?;
+    let events = match usize::try_from(sequence).unwrap_or(usize::MAX) {
+        0 => repository.get_events::<Sourced<A>>(aggregate_id).await?,
+        sequence => repository.get_last_events::<Sourced<A>>(aggregate_id, sequence).await?,
+    };
     Ok(events.into_iter().map(stored).collect())
 }
 

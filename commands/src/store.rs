@@ -47,7 +47,7 @@ impl<A: Aggregate<Refusal: 'static>> EventStore<Sourced<A>> for LogStore<A> {
     type AC = Loaded<A>;
 
     async fn load_events(&self, id: &str) -> Result<Vec<EventEnvelope<Sourced<A>>>, Error<A>> {
-        let events = self.bus.read_stream(A::TYPE, id).await.map_err(database)?;
+        let events = self.bus.read_stream((A::TYPE, id, 0)).await.map_err(database)?;
         let envelopes = events.iter().map(envelope::<A>);
         envelopes
             .collect::<Result<_, _>>()

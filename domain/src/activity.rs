@@ -272,6 +272,8 @@ impl Activity {
 
 impl Aggregate for Activity {
     const TYPE: &'static str = "activity";
+    // Raise it with any change of the state's shape, or of what `evolve` makes of an event.
+    const SNAPSHOT: Option<i32> = Some(1);
     type Id = PlayerId;
     type Command = ActivityCommand;
     type Event = ActivityEvent;

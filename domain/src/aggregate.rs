@@ -13,6 +13,11 @@ pub trait Aggregate:
     /// The stored name of the stream's family. Forever.
     const TYPE: &'static str;
 
+    /// Whether streams of the family are long enough to be worth snapshots, and if so, the version of
+    /// the state's shape: raised whenever [`Self::evolve`] or the shape changes, since a snapshot is
+    /// what the code of its day made of the events.
+    const SNAPSHOT: Option<i32> = None;
+
     /// Identifies one stream of the family; its text form is stored.
     type Id: Copy + Display + FromStr + Send + Sync;
     /// What may be asked. Carries the time and every id it needs.

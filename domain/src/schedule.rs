@@ -86,10 +86,15 @@ impl Recurrence {
     /// The occurrence that a moment belongs to, if there is one.
     #[must_use]
     pub fn occurrence_at(&self, at: DateTime<Utc>) -> Option<Occurrence> {
+        self.latest_at(at).filter(|latest| latest.contains(at))
+    }
+
+    /// The last occurrence that has begun by a moment, over or not.
+    #[must_use]
+    pub fn latest_at(&self, at: DateTime<Utc>) -> Option<Occurrence> {
         let pattern = parse(&self.cron).ok()?;
         let start = pattern.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
-        let occurrence = self.beginning(&pattern, &start)?;
-        occurrence.contains(at).then_some(occurrence)
+        self.beginning(&pattern, &start)
     }
 
     /// The first occurrence that begins after a moment.

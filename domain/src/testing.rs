@@ -1,11 +1,15 @@
 //! Given / when / then, for rules that are told as stories. No I/O.
 
+mod tally;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::aggregate::Aggregate;
 use crate::money::{Cents, Currency, Gold, Percent};
 use crate::offer::Rank;
 use crate::product::PackTerms;
+
+pub use self::tally::{Tally, TallyEvent, TallyTooLow, Tallying};
 
 /// A state made of history, waiting for a question.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod browser;
 mod database;
 mod faults;
 mod log;
@@ -16,6 +17,9 @@ mod payments;
 mod provider;
 mod reconcile;
 mod routes;
+mod service;
+mod services;
+mod snapshots;
 mod socket;
 mod tidy;
 mod unauthorized;

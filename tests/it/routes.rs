@@ -1,7 +1,9 @@
 //! Every address from outside, in the shape of the URL tree.
 
+mod actions;
 mod admin;
 mod auth;
+mod events;
 mod health;
 mod idempotency;
 mod index;

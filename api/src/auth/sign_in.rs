@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use commands::daily::DailyStanding;
 use domain::account::level;
+use domain::event::Actor;
 use domain::offer::Rank;
 use serde::Serialize;
 
@@ -92,20 +93,25 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User
 ///
 /// # Errors
 /// If database or log cannot be reached.
-pub async fn sign_in(app: &App, user: User) -> Result<SignedIn, ApiError> {
+pub async fn sign_in(app: &App, asked: &Asked, user: User) -> Result<SignedIn, ApiError> {
     let refresh_token = app.refresh_tokens.issue(user.id, app.commands.clock.now()).await?;
-    with_tokens(app, user, refresh_token).await
+    with_tokens(app, asked, user, refresh_token).await
 }
 
-/// The answer with this refresh token and a new access token.
+/// The answer with this refresh token and a new access token. Whoever gets one is there today, which
+/// missions may ask for.
 ///
 /// # Errors
-/// If the log cannot be read.
+/// If the log cannot be reached.
 pub async fn with_tokens(
     app: &App,
+    asked: &Asked,
     user: User,
     refresh_token: String,
 ) -> Result<SignedIn, ApiError> {
+    let caller = asked.caller(Actor::Player(user.id));
+    let there = app.commands.record_login(&caller, user.id).await?;
+    app.positions.acknowledge(user.id, there.place.position);
     let now = app.commands.clock.now().timestamp();
     let token = app.tokens.mint(user.id, user.role, now).map_err(ApiError::internal)?;
     Ok(SignedIn {

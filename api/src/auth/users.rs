@@ -1,5 +1,7 @@
 //! The identity table: names, phones, hashes. Personal data, so none of it ever enters the log.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::id::PlayerId;
 use sqlx::postgres::PgRow;
@@ -90,6 +92,20 @@ impl Users {
         .await
         .map_err(|error| taken(&error).unwrap_or_else(|| error.into()))?;
         Ok(PlayerId(id))
+    }
+
+    /// The names by which others see these users; whoever is gone has none.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn nicknames(&self, ids: &[PlayerId]) -> Result<HashMap<PlayerId, String>, ApiError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("select id, nickname from identity.users where id = any($1)")
+                .bind(ids)
+                .fetch_all(&self.0)
+                .await?;
+        Ok(rows.into_iter().map(|(id, nickname)| (PlayerId(id), nickname)).collect())
     }
 
     /// The account has been opened.

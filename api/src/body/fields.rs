@@ -34,6 +34,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field is there and not taken yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
     /// A field that has to be there.
     pub fn required<T>(
         &mut self,

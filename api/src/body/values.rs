@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use commands::IdempotencyKey;
 use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode};
 use domain::limit::{Period, UseLimit};
 use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
@@ -26,7 +27,10 @@ impl Wrong {
 }
 
 /// A whole number within these bounds.
-fn integer(value: &Value, least: u64, most: u64) -> Result<u64, Wrong> {
+///
+/// # Errors
+/// Anything else.
+pub fn integer(value: &Value, least: u64, most: u64) -> Result<u64, Wrong> {
     let Value::Number(number) = value else {
         return Err(Wrong::new("int_type", "expected a whole number"));
     };
@@ -316,6 +320,45 @@ pub fn use_limit(value: &Value) -> Result<UseLimit, Wrong> {
 pub fn days(value: &Value) -> Result<u16, Wrong> {
     let number = integer(value, 1, 3_650)?;
     u16::try_from(number).map_err(|_| Wrong::new("less_than_equal", "expected 3650 or less"))
+}
+
+/// Somebody's own name for something that is done once.
+///
+/// # Errors
+/// Anything but 1 to 255 visible ASCII characters.
+pub fn key(value: &Value) -> Result<IdempotencyKey, Wrong> {
+    let wrong = || {
+        let msg = "expected 1 to 255 visible ASCII characters, such as a UUID";
+        Wrong::new("string_pattern_mismatch", msg)
+    };
+    value.as_str().and_then(|text| IdempotencyKey::parse(text).ok()).ok_or_else(wrong)
+}
+
+/// A position of the log; 0 is before the first event.
+///
+/// # Errors
+/// Anything else.
+pub fn position(value: &Value) -> Result<u64, Wrong> {
+    integer(value, 0, i64::MAX.unsigned_abs())
+}
+
+/// For how many hours something can be done.
+///
+/// # Errors
+/// Anything but 0 to 8784: a year.
+pub fn hours(value: &Value) -> Result<u32, Wrong> {
+    let number = integer(value, 0, 8_784)?;
+    u32::try_from(number).map_err(|_| Wrong::new("less_than_equal", "expected 8784 or less"))
+}
+
+/// What comes first: higher numbers do.
+///
+/// # Errors
+/// Anything but -1000 to 1000.
+pub fn priority(value: &Value) -> Result<i32, Wrong> {
+    let number = value.as_i64().filter(|number| (-1_000..=1_000).contains(number));
+    let number = number.and_then(|number| i32::try_from(number).ok());
+    number.ok_or_else(|| Wrong::new("int_type", "expected a whole number from -1000 to 1000"))
 }
 
 /// A name to sign in with: visible characters without spaces.

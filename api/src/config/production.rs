@@ -1,7 +1,9 @@
 //! What production refuses to start with: everything that is fine for a demo and open to the world.
 
 use super::payments::DEMO_WEBHOOK_SECRET;
-use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_INVITE_CODE, PaymentsConfig, Secret};
+use super::{
+    Config, DEMO_FINGERPRINT_KEY, DEMO_INVITE_CODE, DEMO_SERVICE_KEY, PaymentsConfig, Secret,
+};
 
 /// Why the service does not start in production, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +17,9 @@ pub enum Unsafe {
          -algorithm ed25519' prints, and keep it secret"
     )]
     NoSigningKey,
+    /// The secrets of game servers are made of what everybody knows.
+    #[error("CLUB_SERVICE_KEY is not set: set it to a secret of your own, the same on every node")]
+    DefaultServiceKey,
     /// The demo's invite code opens sign-up to everybody.
     #[error("CLUB_INVITE_CODES contains 5858, which everybody knows: take it out")]
     OpenInviteCode,
@@ -41,6 +46,11 @@ pub enum Unsafe {
          delete these users"
     )]
     DemoAccounts(String),
+    /// The demo's game server would be believed.
+    #[error(
+        "the database holds the demo's service {0}: take it out with 'club services revoke {0}'"
+    )]
+    DemoService(String),
 }
 
 impl Config {
@@ -55,6 +65,7 @@ impl Config {
         [
             (demo_key, Unsafe::DefaultFingerprintKey),
             (self.auth.signing_key.is_none(), Unsafe::NoSigningKey),
+            (self.has_demo_service_key(), Unsafe::DefaultServiceKey),
             (demo_code, Unsafe::OpenInviteCode),
             (!self.club.limits, Unsafe::LimitsOff),
         ]
@@ -62,6 +73,12 @@ impl Config {
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
         .chain(self.payments.unsafe_settings())
         .collect()
+    }
+
+    /// Whether everybody can make the secrets of services.
+    #[must_use]
+    pub fn has_demo_service_key(&self) -> bool {
+        self.auth.service_key.reveal() == DEMO_SERVICE_KEY
     }
 }
 
@@ -105,6 +122,7 @@ mod tests {
         let all = [
             Unsafe::DefaultFingerprintKey,
             Unsafe::NoSigningKey,
+            Unsafe::DefaultServiceKey,
             Unsafe::OpenInviteCode,
             Unsafe::LimitsOff,
         ];
@@ -118,6 +136,7 @@ mod tests {
                 ("ENVIRONMENT", "production"),
                 ("CLUB_FINGERPRINT_KEY", "secret"),
                 ("CLUB_SIGNING_KEY", "secret"),
+                ("CLUB_SERVICE_KEY", "secret"),
             ];
             found(&[&safe[..], pairs].concat())
         };

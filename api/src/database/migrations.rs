@@ -14,6 +14,7 @@ const ALL: &[(&str, &str)] = &[
     ("0005_sandbox_books", include_str!("../../../migrations/0005_sandbox_books.sql")),
     ("0006_stripe", include_str!("../../../migrations/0006_stripe.sql")),
     ("0007_webhooks", include_str!("../../../migrations/0007_webhooks.sql")),
+    ("0009_services", include_str!("../../../migrations/0009_services.sql")),
 ];
 
 /// The files above, as sqlx takes them.

@@ -2,12 +2,13 @@
 
 use std::task::{Context, Poll};
 
-use axum::extract::Request;
+use axum::extract::{OriginalUri, Request};
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 use tower::Service;
 
-/// Takes the final slash off the path before the routes are looked at.
+/// Takes the final slash off the path before the routes are looked at. As it was sent it stays there
+/// as [`OriginalUri`].
 #[derive(Debug, Clone)]
 pub struct AnySlash<S>(pub S);
 
@@ -22,7 +23,8 @@ impl<S: Service<Request>> Service<Request> for AnySlash<S> {
 
     fn call(&mut self, mut request: Request) -> S::Future {
         if let Some(uri) = without_final_slash(request.uri()) {
-            *request.uri_mut() = uri;
+            let sent = std::mem::replace(request.uri_mut(), uri);
+            request.extensions_mut().insert(OriginalUri(sent));
         }
         self.0.call(request)
     }
@@ -61,5 +63,20 @@ mod tests {
         assert_eq!(normal("//").unwrap(), "/");
         assert_eq!(normal("/"), None);
         assert_eq!(normal("/health?x=/"), None);
+    }
+
+    #[tokio::test]
+    async fn the_address_as_it_was_sent_stays_there() {
+        let both = tower::service_fn(async |request: Request| {
+            let sent = request.extensions().get::<OriginalUri>().map(|uri| uri.0.to_string());
+            Ok::<_, std::convert::Infallible>((sent, request.uri().to_string()))
+        });
+        let told = async |uri: &str| {
+            let request = Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
+            AnySlash(both).call(request).await.unwrap()
+        };
+        let sent = Some("/api/actions/?x=1".to_owned());
+        assert_eq!(told("/api/actions/?x=1").await, (sent, "/api/actions?x=1".to_owned()));
+        assert_eq!(told("/api/actions").await, (None, "/api/actions".to_owned()));
     }
 }

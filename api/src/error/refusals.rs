@@ -2,9 +2,12 @@
 
 use commands::Failure;
 use commands::bus::Unavailable;
+use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
 use domain::account::{AccountRefusal, FraudRule, SpendLock};
 use domain::identity::IdentityRefusal;
+use domain::live_event::LiveEventRefusal;
+use domain::mission::MissionRefusal;
 use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
@@ -34,6 +37,14 @@ impl From<AccountRefusal> for ApiError {
                 told(Reason::ItemExpired).with("expired_at", rfc3339(at))
             }
             AccountRefusal::PauseCannotBeShortened => told(Reason::PauseCannotBeShortened),
+            AccountRefusal::NotEligible { .. } => told(Reason::NotEligible),
+            AccountRefusal::NotJoined => told(Reason::NotJoined),
+            AccountRefusal::NotCompleted => told(Reason::NotCompleted),
+            AccountRefusal::MissionLocked => told(Reason::MissionLocked),
+            AccountRefusal::AlreadyClaimed => told(Reason::AlreadyClaimed),
+            AccountRefusal::ClaimTooLate { until } => {
+                told(Reason::ClaimTooLate).with("ended_at", rfc3339(until))
+            }
             // Codes are unique by construction: a defect, and nothing that a client can mend.
             AccountRefusal::ReceiptInUse => Self::internal(refusal),
             AccountRefusal::UserLimitReached { .. }
@@ -137,6 +148,59 @@ impl From<PromoRefusal> for ApiError {
         };
         Self::new(reason, detail)
     }
+}
+
+impl From<LiveEventRefusal> for ApiError {
+    fn from(refusal: LiveEventRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            LiveEventRefusal::NotFound => told(Reason::NotFound),
+            LiveEventRefusal::NotOpen { opens_at } => {
+                told(Reason::EventNotOpen).with("opens_at", rfc3339(opens_at))
+            }
+            LiveEventRefusal::Closed => told(Reason::EventClosed),
+            LiveEventRefusal::Paused => told(Reason::EventPaused),
+            LiveEventRefusal::Full { capacity } => {
+                told(Reason::EventFull).with("capacity", capacity)
+            }
+            LiveEventRefusal::OtherVersion { version } => {
+                told(Reason::PreconditionFailed).with("version", version)
+            }
+            LiveEventRefusal::AlreadyDefined
+            | LiveEventRefusal::Ended
+            | LiveEventRefusal::NoLeaderboard => told(Reason::Conflict),
+        }
+    }
+}
+
+impl From<MissionRefusal> for ApiError {
+    fn from(refusal: MissionRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            MissionRefusal::NotFound => told(Reason::NotFound),
+            MissionRefusal::MeasureIsFixed => told(Reason::Conflict),
+            MissionRefusal::RequiresUnknown => wrong_field("requires", refusal.to_string()),
+            MissionRefusal::OtherVersion { version } => {
+                told(Reason::PreconditionFailed).with("version", version)
+            }
+        }
+    }
+}
+
+impl From<PlayRefusal> for ApiError {
+    fn from(refusal: PlayRefusal) -> Self {
+        match refusal {
+            PlayRefusal::Account(refusal) => refusal.into(),
+            PlayRefusal::Event(refusal) => refusal.into(),
+            PlayRefusal::Mission(refusal) => refusal.into(),
+            PlayRefusal::NoBenefit(wrong) => wrong_field("rewards", wrong.to_string()),
+        }
+    }
+}
+
+fn wrong_field(name: &str, msg: String) -> ApiError {
+    let loc = vec!["body".to_owned(), name.to_owned()];
+    ApiError::fields(vec![FieldError { kind: "value_error", loc, msg: msg.into() }])
 }
 
 impl From<IdentityRefusal> for ApiError {

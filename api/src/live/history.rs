@@ -1,13 +1,15 @@
 //! What a screen has missed, read from the log.
 
-use domain::account::{Account, AccountEvent};
-use domain::aggregate::Aggregate;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::event::ClubEvent;
 use domain::id::PlayerId;
-use domain::stored::{self, Cursor, DecodeError, Place};
+use domain::stored::{Cursor, DecodeError, Hash, Place, Recorded, StoredEvent};
 use projections::feed::{Feed, FeedError};
 use projections::position::{OutOfRange, from_sql, to_sql};
 
-use super::messages::{self, Frame};
+use super::messages::{self, FAMILIES, Frame};
 
 /// Events that are read again for one screen: first so many, and if that does not reach back far
 /// enough, so many. Whoever has missed more gets the state.
@@ -48,53 +50,75 @@ pub async fn since(
     if !hash.is_some_and(|hash| cursor.is_at(&hash)) {
         return Ok(None);
     }
-    for limit in PAGES {
-        let latest = latest(feed, player, until.position, limit + 1).await?;
-        let reaches_back = latest.len() as u64 <= limit
-            || latest.last().is_some_and(|(place, _)| place.position <= cursor.position);
-        if reaches_back {
-            return Ok(Some(frames(player, cursor, latest)));
+    'pages: for limit in PAGES {
+        let mut missed = Vec::new();
+        for family in FAMILIES {
+            let latest = latest(feed, family, (player, until.position), limit + 1).await?;
+            let reaches_back = latest.len() as u64 <= limit
+                || latest.last().is_some_and(|last| last.place.position <= cursor.position);
+            if !reaches_back {
+                continue 'pages;
+            }
+            missed.extend(latest);
         }
+        return Ok(Some(frames(cursor, missed)?));
     }
     Ok(None)
 }
 
-/// Messages about these events, which are given newest first, as far as they are after the cursor.
-fn frames(player: PlayerId, cursor: &Cursor, latest: Vec<(Place, AccountEvent)>) -> Vec<Frame> {
+/// Messages about these events, as far as they are after the cursor.
+fn frames(cursor: &Cursor, mut missed: Vec<Recorded>) -> Result<Vec<Frame>, DecodeError> {
+    missed.retain(|recorded| recorded.place.position > cursor.position);
+    missed.sort_by_key(|recorded| recorded.place.position);
     let mut frames = Vec::new();
     let mut before = *cursor;
-    let missed = latest.into_iter().rev().filter(|(place, _)| place.position > cursor.position);
-    for (place, event) in missed {
-        frames.extend(messages::about(player, &place, &before, &event));
-        before = place.cursor();
+    for recorded in missed {
+        let event = ClubEvent::decode(&recorded)?;
+        frames.extend(messages::about(&recorded.place, &before, &event));
+        before = recorded.place.cursor();
     }
-    frames
+    Ok(frames)
 }
 
-/// A player's last events up to a position, newest first. By the stream's own numbers: their index
-/// is there, and their order is that of positions.
+/// The last events of a player's stream up to a position, newest first. By the stream's own numbers:
+/// their index is there, and their order is that of positions.
 async fn latest(
     feed: &Feed,
-    player: PlayerId,
-    until: u64,
+    family: &'static str,
+    (player, until): (PlayerId, u64),
     limit: u64,
-) -> Result<Vec<(Place, AccountEvent)>, HistoryError> {
-    let rows: Vec<(i64, Vec<u8>, String, String, String)> = sqlx::query_as(
-        "select position, hash, event_type, event_version, payload::text from events
+) -> Result<Vec<Recorded>, HistoryError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select position, hash, recorded_at, sequence, event_type, event_version, payload::text
+           from events
           where aggregate_type = $1 and aggregate_id = $2 and position <= $3
           order by sequence desc limit $4",
     )
-    .bind(Account::TYPE)
+    .bind(family)
     .bind(player.to_string())
     .bind(to_sql(until)?)
     .bind(to_sql(limit)?)
     .fetch_all(feed.pool())
     .await?;
-    let event =
-        |(position, hash, kind, version, payload): (i64, Vec<u8>, String, String, String)| {
-            let position = from_sql(position)?;
-            let hash = stored::Hash::from_slice(&hash).ok_or(HistoryError::NotAHash(position))?;
-            Ok((Place { position, hash }, stored::decode(&kind, &version, &payload)?))
-        };
-    rows.into_iter().map(event).collect()
+    let id: Arc<str> = player.to_string().into();
+    rows.into_iter().map(|row| recorded(row, family, id.clone())).collect()
+}
+
+/// Position, hash, time, sequence, type, version, payload.
+type Row = (i64, Vec<u8>, DateTime<Utc>, i64, String, String, String);
+
+fn recorded(row: Row, family: &'static str, id: Arc<str>) -> Result<Recorded, HistoryError> {
+    let (position, hash, recorded_at, sequence, event_type, event_version, payload) = row;
+    let position = from_sql(position)?;
+    let hash = Hash::from_slice(&hash).ok_or(HistoryError::NotAHash(position))?;
+    let event = StoredEvent {
+        aggregate_type: family.into(),
+        aggregate_id: id,
+        sequence: from_sql(sequence)?,
+        event_type: event_type.into(),
+        event_version: event_version.into(),
+        payload,
+        metadata: "{}".into(),
+    };
+    Ok(Recorded { place: Place { position, hash }, recorded_at, event })
 }

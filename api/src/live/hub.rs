@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::account::{Account, AccountEvent};
-use domain::aggregate::Aggregate;
+use domain::event::ClubEvent;
 use domain::id::PlayerId;
 use domain::stored::{Place, Recorded};
 use projections::feed::Feed;
@@ -138,13 +137,13 @@ impl Hub {
 impl State {
     fn give_out(&mut self, recorded: &Recorded) {
         let Some(player) = self.listened_to(recorded) else { return };
-        let Ok(event) = recorded.event.decode::<AccountEvent>() else {
+        let Ok(event) = ClubEvent::decode(recorded) else {
             let position = recorded.place.position;
             tracing::error!(position, "an event cannot be read and is not pushed");
             return;
         };
         let before = self.place.unwrap_or(recorded.place).cursor();
-        let frames = messages::about(player, &recorded.place, &before, &event);
+        let frames = messages::about(&recorded.place, &before, &event);
         let Some(screens) = self.screens.get_mut(&player) else { return };
         // Whoever has no room left is too slow: its queue ends, and its session says so.
         screens.retain(|screen| frames.iter().all(|f| screen.queue.try_send(f.clone()).is_ok()));
@@ -153,9 +152,10 @@ impl State {
         }
     }
 
-    /// The player of an account's event, if anybody listens to it.
+    /// The player whose account or activity an event is of, if anybody listens to it.
     fn listened_to(&self, recorded: &Recorded) -> Option<PlayerId> {
-        if self.screens.is_empty() || recorded.event.aggregate_type != Account::TYPE {
+        let family = recorded.event.aggregate_type.as_ref();
+        if self.screens.is_empty() || !messages::FAMILIES.contains(&family) {
             return None;
         }
         let player = recorded.event.aggregate_id.parse().ok()?;
@@ -206,7 +206,8 @@ impl Sink for LiveFeed {
 
 #[cfg(test)]
 mod tests {
-    use domain::aggregate::Event;
+    use domain::account::{Account, AccountEvent};
+    use domain::aggregate::{Aggregate, Event};
     use domain::money::{GoldParts, Movement, Wallet};
     use domain::stored::{Hash, StoredEvent};
     use domain::testing::at;

@@ -1,18 +1,28 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
+mod play;
+mod purchase;
+mod streak;
+
 use axum::extract::ws::Utf8Bytes;
-use domain::account::{AccountEvent, StreakReward, level};
-use domain::id::{ChargeId, ItemId, PlayerId, ReceiptCode};
-use domain::money::{Cents, Movement, Quantity, Wallet};
-use domain::offer::{BenefitOffer, Offer, Ware};
+use domain::account::{Account, AccountEvent};
+use domain::activity::Activity;
+use domain::aggregate::Aggregate;
+use domain::event::ClubEvent;
+use domain::id::PlayerId;
+use domain::money::{Movement, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::auth::sign_in::rfc3339;
+use self::play::{EventData, MissionData, RewardData};
+use self::purchase::PurchaseData;
+use self::streak::StreakData;
 
-/// The channel of a player's own account.
+/// The channel of a player's own account and play.
 pub const ME: &str = "me";
+/// The families of streams that this channel tells of; each has a stream a player.
+pub const FAMILIES: [&str; 2] = [Account::TYPE, Activity::TYPE];
 
 /// Why a feed ends, as websockets say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +111,9 @@ enum Data {
     Balance(WalletData),
     Purchase(Box<PurchaseData>),
     Streak(StreakData),
+    Mission(MissionData),
+    Event(EventData),
+    Reward(Box<RewardData>),
 }
 
 /// A whole balance: clients replace what they show, they never add.
@@ -127,256 +140,26 @@ impl WalletData {
     }
 }
 
-/// What an event says about a purchase: what is not there, it does not say.
-#[derive(Default, Serialize)]
-struct PurchaseData {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_code: Option<ReceiptCode>,
-    /// `gold` or `item`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    charge_id: Option<ChargeId>,
-    /// The product's number, or the package's code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product_id: Option<Ware>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quantity: Option<Quantity>,
-    /// Where it stands: `pending`, `completed`, `failed`, `voided`, `refunded` or `charged_back`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
-    /// Why it failed or was voided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason_code: Option<&'static str>,
-    /// What is charged, all in all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount_cents: Option<Cents>,
-    /// Gold that was credited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gold_granted: Option<u64>,
-    /// Gold that was paid.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gold_spent: Option<u64>,
-    /// How much of a refund is to come.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refund_pending_cents: Option<Cents>,
-    /// What the provider has given back, all in all. Only where that is the whole amount, all of the
-    /// purchase is refunded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refunded_cents: Option<Cents>,
-    /// What the bank took back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    charged_back_cents: Option<Cents>,
-    /// What was taken after the purchase had ended otherwise, and was given back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    late_capture_cents: Option<Cents>,
-    /// Gold that went the other way again, this time; what became a debt included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gold_reversed: Option<u64>,
-    /// Items that it brought, or one that has changed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    items: Vec<ItemData>,
-}
-
-/// What has become of an item.
-#[derive(Serialize)]
-struct ItemData {
-    item_id: ItemId,
-    /// `purchased`, `used`, `expired` or `refunded`.
-    status: &'static str,
-}
-
-/// Paid with real money.
-const GOLD: Option<&str> = Some("gold");
-/// Paid with gold.
-const ITEM: Option<&str> = Some("item");
-
-impl PurchaseData {
-    /// What an event says about a purchase, if it is about one.
-    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what screens are told")]
-    fn of(event: &AccountEvent) -> Option<Self> {
-        let (code, told) = match event {
-            AccountEvent::PurchaseRequested { receipt_code, charge_id, offer, .. } => {
-                (receipt_code, Self::requested(*charge_id, offer))
-            }
-            AccountEvent::PurchaseCompleted { receipt_code, movement, .. } => {
-                let gold_granted = Some(moved(movement));
-                (receipt_code, Self { gold_granted, ..Self::stands("completed") })
-            }
-            AccountEvent::PurchaseFailed { receipt_code, reason, .. } => {
-                let reason_code = Some(reason.name());
-                (receipt_code, Self { reason_code, ..Self::stands("failed") })
-            }
-            AccountEvent::PurchaseVoided { receipt_code, reason, .. } => {
-                let reason_code = Some(reason.name());
-                (receipt_code, Self { reason_code, ..Self::stands("voided") })
-            }
-            // It stays failed or voided, whichever of the two it was.
-            AccountEvent::LateCaptureRefunded { receipt_code, amount_cents, .. } => {
-                let late_capture_cents = Some(*amount_cents);
-                (receipt_code, Self { kind: GOLD, late_capture_cents, ..Self::default() })
-            }
-            AccountEvent::RefundRequested { receipt_code, amount_cents, .. } => {
-                let refund_pending_cents = Some(*amount_cents);
-                (receipt_code, Self { refund_pending_cents, ..Self::stands("completed") })
-            }
-            AccountEvent::RefundFailed { receipt_code, .. } => {
-                let refund_pending_cents = Some(Cents(0));
-                (receipt_code, Self { refund_pending_cents, ..Self::stands("completed") })
-            }
-            AccountEvent::PurchaseRefunded {
-                receipt_code,
-                refunded_cents,
-                left_cents,
-                movement,
-                ..
-            } => {
-                let stands = if *left_cents == Cents(0) { "refunded" } else { "completed" };
-                let (refunded_cents, gold_reversed) =
-                    (Some(*refunded_cents), Some(moved(movement)));
-                (receipt_code, Self { refunded_cents, gold_reversed, ..Self::stands(stands) })
-            }
-            AccountEvent::PurchaseChargedBack { receipt_code, amount_cents, movement, .. } => {
-                let (charged_back_cents, gold_reversed) =
-                    (Some(*amount_cents), Some(moved(movement)));
-                let told = Self::stands("charged_back");
-                (receipt_code, Self { charged_back_cents, gold_reversed, ..told })
-            }
-            AccountEvent::BenefitPurchased { receipt_code, offer, .. } => {
-                (receipt_code, Self::benefit(*receipt_code, offer))
-            }
-            AccountEvent::ItemUsed { item_id, .. } => {
-                (&item_id.receipt_code, Self::item(*item_id, "used"))
-            }
-            AccountEvent::ItemExpired { item_id, .. } => {
-                (&item_id.receipt_code, Self::item(*item_id, "expired"))
-            }
-            AccountEvent::ItemRefunded { item_id, movement, .. } => {
-                let gold_reversed = Some(moved(movement));
-                let told = Self { gold_reversed, ..Self::item(*item_id, "refunded") };
-                (&item_id.receipt_code, told)
-            }
-            AccountEvent::AccountOpened { .. }
-            | AccountEvent::SignUpBonusGranted { .. }
-            | AccountEvent::GoldGranted { .. }
-            | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. }
-            | AccountEvent::PurchasesBlocked { .. }
-            | AccountEvent::SpendLimitSet { .. }
-            | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::SelfExcluded { .. }
-            | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => return None,
-        };
-        Some(Self { receipt_code: Some(*code), ..told })
-    }
-
-    /// Of a purchase for real money.
-    fn stands(status: &'static str) -> Self {
-        Self { kind: GOLD, status: Some(status), ..Self::default() }
-    }
-
-    fn requested(charge_id: ChargeId, offer: &Offer) -> Self {
-        Self {
-            charge_id: Some(charge_id),
-            product_id: Some(offer.ware),
-            quantity: Some(offer.quantity),
-            amount_cents: Some(offer.total_cents),
-            ..Self::stands("pending")
-        }
-    }
-
-    fn benefit(receipt_code: ReceiptCode, offer: &BenefitOffer) -> Self {
-        let item = |number| {
-            let item_id = ItemId { receipt_code, number };
-            ItemData { item_id, status: "purchased" }
-        };
-        Self {
-            kind: ITEM,
-            product_id: Some(Ware::Product(offer.product_id)),
-            quantity: Some(offer.quantity),
-            gold_spent: Some(offer.price.amount()),
-            items: (1..=offer.quantity.into()).map(item).collect(),
-            ..Self::stands("completed")
-        }
-    }
-
-    fn item(item_id: ItemId, status: &'static str) -> Self {
-        Self { kind: ITEM, items: vec![ItemData { item_id, status }], ..Self::default() }
-    }
-}
-
-/// A day of the streak that was claimed: where it stands now.
-#[derive(Serialize)]
-struct StreakData {
-    user_id: PlayerId,
-    streak_count: u32,
-    /// Always true.
-    claimed_today: bool,
-    today: RewardData,
-    next: RewardData,
-    awarded_gold: u64,
-    awarded_xp: u64,
-    /// All experience, and the level that goes with it.
-    xp: u64,
-    level: u64,
-    claimed_at: String,
-}
-
-/// What a day of a streak pays.
-#[derive(Serialize)]
-struct RewardData {
-    gold: u64,
-    xp: u64,
-}
-
-impl RewardData {
-    fn of_day(count: u32) -> Self {
-        let StreakReward { gold, xp } = StreakReward::of_day(count);
-        Self { gold: gold.amount(), xp }
-    }
-}
-
-impl StreakData {
-    /// What an event says about a streak, if it is about one.
-    fn of(user_id: PlayerId, event: &AccountEvent) -> Option<Self> {
-        let AccountEvent::StreakClaimed { at, streak_count, xp, xp_after, movement, .. } = event
-        else {
-            return None;
-        };
-        Some(Self {
-            user_id,
-            streak_count: *streak_count,
-            claimed_today: true,
-            today: RewardData::of_day(*streak_count),
-            next: RewardData::of_day(streak_count.saturating_add(1)),
-            awarded_gold: moved(movement),
-            awarded_xp: *xp,
-            xp: *xp_after,
-            level: level(*xp_after),
-            claimed_at: rfc3339(*at),
-        })
-    }
-}
-
 /// All that moved, of a debt too.
 fn moved(movement: &Movement) -> u64 {
     movement.gold.plus(movement.debt).total()
 }
 
-/// The messages about an account's event. `before` is a place in front of the event: the cursor of
-/// every message but the last, or a client that resumes between two of them would miss the second.
+/// The messages about an event, and whom it concerns; `None` if it concerns nobody who listens to
+/// [`ME`]. `before` is a place in front of the event: the cursor of every message but the last, or a
+/// client that resumes between two of them would miss the second.
 #[must_use]
-pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEvent) -> Vec<Frame> {
-    let purchase = PurchaseData::of(event);
-    let purchase = purchase.map(|data| ("purchase_update", Data::Purchase(Box::new(data))));
-    let streak = StreakData::of(player, event).map(|data| ("streak_update", Data::Streak(data)));
-    let balance = event.wallet_after().map(|wallet| {
-        let kind = event.ledger_entry().map(|entry| entry.kind);
-        let data = WalletData { kind, ..WalletData::of(player, &wallet) };
-        ("balance_update", Data::Balance(data))
-    });
-    let told: Vec<_> = purchase.into_iter().chain(streak).chain(balance).collect();
+pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
+    let told = match event {
+        ClubEvent::Account(player, event) => about_account(*player, event),
+        ClubEvent::Activity(player, event) => play::about(*player, event),
+        ClubEvent::Product(..)
+        | ClubEvent::Package(..)
+        | ClubEvent::Promo(..)
+        | ClubEvent::Identity(..)
+        | ClubEvent::Mission(..)
+        | ClubEvent::LiveEvent(..) => vec![],
+    };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {
         let cursor = if index == last { place.cursor() } else { *before }.to_string();
@@ -385,6 +168,22 @@ pub fn about(player: PlayerId, place: &Place, before: &Cursor, event: &AccountEv
         Frame { position, text: text(&event) }
     };
     told.into_iter().enumerate().map(frame).collect()
+}
+
+/// A message's type and what it says.
+type Told = (&'static str, Data);
+
+fn about_account(player: PlayerId, event: &AccountEvent) -> Vec<Told> {
+    let purchase = PurchaseData::of(event);
+    let purchase = purchase.map(|data| ("purchase_update", Data::Purchase(Box::new(data))));
+    let streak = StreakData::of(player, event).map(|data| ("streak_update", Data::Streak(data)));
+    let balance = event.wallet_after().map(|wallet| {
+        let kind = event.ledger_entry().map(|entry| entry.kind);
+        let data = WalletData { kind, ..WalletData::of(player, &wallet) };
+        ("balance_update", Data::Balance(data))
+    });
+    let play = play::about_account(player, event);
+    purchase.into_iter().chain(streak).chain(play).chain(balance).collect()
 }
 
 /// What is said about a feed or a channel, not about an event.
@@ -461,9 +260,9 @@ fn text(message: &impl Serialize) -> Utf8Bytes {
 #[cfg(test)]
 mod tests {
     use domain::account::{FailureReason, VoidReason};
-    use domain::id::ProductId;
-    use domain::money::{Gold, GoldParts};
-    use domain::offer::Rank;
+    use domain::id::{ItemId, ProductId, ReceiptCode};
+    use domain::money::{Cents, Gold, GoldParts, Quantity};
+    use domain::offer::{BenefitOffer, Rank};
     use domain::stored::Hash;
     use domain::testing::at;
 
@@ -474,7 +273,8 @@ mod tests {
     }
 
     fn told(event: &AccountEvent) -> Vec<Value> {
-        let frames = about(PlayerId(23), &place(7), &place(6).cursor(), event);
+        let event = ClubEvent::Account(PlayerId(23), event.clone());
+        let frames = about(&place(7), &place(6).cursor(), &event);
         frames.iter().map(|frame| serde_json::from_str(frame.text.as_str()).unwrap()).collect()
     }
 

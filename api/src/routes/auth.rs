@@ -44,7 +44,7 @@ pub async fn sign_up(
     let wish = SignUp::parse(fields, &app.config.auth)?;
     let player = sign_up::sign_up(&app, &asked, wish).await?;
     let user = user_of(&app, player).await?;
-    Ok(with_tokens(StatusCode::CREATED, sign_in::sign_in(&app, user).await?))
+    Ok(with_tokens(StatusCode::CREATED, sign_in::sign_in(&app, &asked, user).await?))
 }
 
 /// Signs in. Moves no gold.
@@ -58,7 +58,7 @@ pub async fn login(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
-    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, user).await?))
+    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, &asked, user).await?))
 }
 
 /// Signs a member of staff in.
@@ -76,20 +76,24 @@ pub async fn admin_login(
         let detail = "this is the staff's entrance: use /api/auth/login";
         return Err(ApiError::new(Reason::Forbidden, detail));
     }
-    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, user).await?))
+    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, &asked, user).await?))
 }
 
 /// Changes a refresh token into new tokens. One that comes a second time ends its whole family.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "identity", request_body = Refresh, responses(
     (status = 200, description = "new tokens", body = SignedIn),
     (status = 401, description = "unknown, used or expired", body = Problem)))]
-pub async fn refresh(State(app): State<App>, mut fields: Fields) -> Result<Response, ApiError> {
+pub async fn refresh(
+    State(app): State<App>,
+    asked: Asked,
+    mut fields: Fields,
+) -> Result<Response, ApiError> {
     let token = fields.required("refresh_token", values::secret(1, 256));
     let wish = fields.finish(|| Some(Refresh { refresh_token: token? }))?;
     let now = app.commands.clock.now();
     let (player, next) = app.refresh_tokens.rotate(&wish.refresh_token, now).await?;
     let user = user_of(&app, player).await?;
-    Ok(with_tokens(StatusCode::OK, sign_in::with_tokens(&app, user, next).await?))
+    Ok(with_tokens(StatusCode::OK, sign_in::with_tokens(&app, &asked, user, next).await?))
 }
 
 /// Who is signed in.

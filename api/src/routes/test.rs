@@ -128,3 +128,9 @@ pub async fn index() -> Html<&'static str> {
 pub async fn live() -> Html<&'static str> {
     Html(include_str!("../pages/live.html"))
 }
+
+/// A coin to toss at the demo game server, and the missions that it moves.
+pub async fn play(State(app): State<App>) -> Html<String> {
+    let page = include_str!("../pages/play.html");
+    Html(page.replace("{{game}}", &app.config.http.game_origin))
+}

@@ -74,6 +74,17 @@ pub struct Committed {
     pub replayed: bool,
 }
 
+/// What a command of several lines wrote.
+#[derive(Debug, Clone)]
+pub struct CommittedLines {
+    /// The events, each with its line. A line that is neither here nor in `done_before` wrote nothing.
+    pub events: Vec<(usize, Recorded)>,
+    /// Lines whose key was in the log before, or on an earlier line, in order.
+    pub done_before: Vec<usize>,
+    /// The place of the last event, or the head: what was done before is in the log up to there, too.
+    pub place: Place,
+}
+
 /// An answer, and the position it is true at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<T> {

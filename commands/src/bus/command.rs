@@ -5,34 +5,51 @@ use std::sync::Arc;
 use domain::stored::Place;
 use tokio::sync::oneshot;
 
-use super::Committed;
-use crate::keys::KeyHash;
+use super::{Committed, CommittedLines, Failure, Request};
 use crate::node::{Job, Outcome, Verdict};
 use crate::world::{Decline, Missing, World};
 
-/// What became of the attempt to queue a command without waiting.
-pub(super) enum Entered<R> {
-    /// It is on its way; the answer will come.
+/// Where a command is on its way, and so what must be done next.
+pub(super) enum Step<R> {
+    /// It is in the queue; the answer will come.
     Queued(oneshot::Receiver<Reply<R>>),
+    /// It has its answer.
+    Ended(Result<Done, Failure<R>>),
     /// A stream must be loaded first.
     Load(Missing),
-    /// The key must be looked up first.
+    /// Its keys must be looked up first.
     LookUp,
-    /// Another command with the key is under way.
+    /// Another command with one of its keys is under way.
     Await(oneshot::Receiver<()>),
     /// The key is in the log: answer from there.
     Replay,
+    /// It was in the queue, but has to enter again.
+    Again,
+    /// It was in the queue, but one of its keys is in the log.
+    KeyTaken,
     /// Too many are waiting.
     Full,
 }
 
-/// How far a command has come before it is queued.
-#[derive(Default)]
-pub(super) struct Progress {
-    /// It has entered its key, which is held for it.
-    pub(super) holds: Option<KeyHash>,
-    /// The key has been looked up and is not in the log.
-    pub(super) looked_up: bool,
+/// What a command wrote, and for which of its lines.
+pub(super) struct Done {
+    pub(super) committed: Committed,
+    /// The line of each event; empty for a command that is not made of lines.
+    lines: Vec<usize>,
+    done_before: Arc<[usize]>,
+}
+
+impl From<Committed> for Done {
+    fn from(committed: Committed) -> Self {
+        Self { committed, lines: Vec::new(), done_before: Arc::default() }
+    }
+}
+
+impl From<Done> for CommittedLines {
+    fn from(Done { committed: Committed { events, place, .. }, lines, done_before }: Done) -> Self {
+        let events = lines.into_iter().zip(events).collect();
+        Self { events, done_before: done_before.to_vec(), place }
+    }
 }
 
 /// A decision: a function of what the world shows.
@@ -40,14 +57,42 @@ pub(super) type Decide<R> = Arc<dyn Fn(&mut World<'_>) -> Result<(), Decline<R>>
 
 /// A command and where its answer goes.
 pub(super) struct Command<R> {
-    pub(super) decide: Decide<R>,
-    pub(super) refusal: Option<R>,
-    pub(super) reply: Option<oneshot::Sender<Reply<R>>>,
+    decide: Decide<R>,
+    refusal: Option<R>,
+    reply: Option<oneshot::Sender<Reply<R>>>,
+    lines: Option<Lines>,
+}
+
+/// What a command of several lines remembers of them.
+struct Lines {
+    count: usize,
+    done: Arc<[usize]>,
+    /// The line of each event that was written.
+    written: Vec<usize>,
+}
+
+impl<R> Command<R> {
+    /// A command, some of whose lines were done before, and where its answer will come.
+    pub(super) fn new(
+        decide: &Decide<R>,
+        request: &Request,
+        done: &[usize],
+    ) -> (Self, oneshot::Receiver<Reply<R>>) {
+        let (reply, answer) = oneshot::channel();
+        let count = request.keys.len();
+        let lines = || Lines { count, done: done.into(), written: Vec::new() };
+        let lines = request.is_by_lines.then(lines);
+        (Self { decide: decide.clone(), refusal: None, reply: Some(reply), lines }, answer)
+    }
+
+    fn is_done(&self) -> bool {
+        self.lines.as_ref().is_some_and(|lines| lines.done.len() == lines.count)
+    }
 }
 
 /// What the caller is told.
 pub(super) enum Reply<R> {
-    Committed(Committed),
+    Committed(Done),
     Refused(R, Place),
     Again,
     KeyTaken,
@@ -57,21 +102,33 @@ pub(super) enum Reply<R> {
 impl<R: Send> Job for Command<R> {
     fn decide(&mut self, world: &mut World<'_>) -> Verdict {
         self.refusal = None;
-        match (self.decide)(world) {
+        if let Some(lines) = &self.lines {
+            world.set_done(lines.done.clone());
+        }
+        let verdict = match (self.decide)(world) {
             Ok(()) => Verdict::Wrote,
             Err(Decline::Refused(refusal)) => {
-                self.refusal = Some(refusal);
+                // Whose lines were all done before must not be refused by what they have done.
+                self.refusal = (!self.is_done()).then_some(refusal);
                 Verdict::Refused
             }
             Err(Decline::Missing(missing)) => Verdict::Missing(missing),
+        };
+        if let Some(lines) = &mut self.lines {
+            lines.written = world.written_lines().collect();
         }
+        verdict
     }
 
     fn finish(mut self: Box<Self>, outcome: Outcome) {
         let reply = match (outcome, self.refusal.take()) {
             (Outcome::Committed { place, .. }, Some(refusal)) => Reply::Refused(refusal, place),
             (Outcome::Committed { events, place }, None) => {
-                Reply::Committed(Committed { events, place, replayed: false })
+                let mut done = Done::from(Committed { events, place, replayed: false });
+                if let Some(lines) = self.lines.take() {
+                    (done.lines, done.done_before) = (lines.written, lines.done);
+                }
+                Reply::Committed(done)
             }
             (Outcome::Again, _) => Reply::Again,
             (Outcome::KeyTaken, _) => Reply::KeyTaken,

@@ -26,6 +26,9 @@ pub struct Limits {
     pub poll: Duration,
     /// Batches that a slow follower may lie behind before it must read from the log.
     pub handover: usize,
+    /// Events of a stream from one snapshot to the next, in families that have any: whoever writes the
+    /// last of them, or has to read more than these, has one stored. 0: only on demand.
+    pub snapshot_every: u64,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             patience: Duration::from_secs(10),
             poll: Duration::from_millis(250),
             handover: 1_024,
+            snapshot_every: 500,
         }
     }
 }

@@ -1,19 +1,38 @@
 //! What comes with a command: what is stored about it, its key, its text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use domain::event::Metadata;
 use domain::id::PlayerId;
 
 use crate::context::{Caller, Fingerprint, IdempotencyKey};
 use crate::keys::KeyedRequest;
 
+/// A line of a command that is made of several.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Its own key.
+    pub key: IdempotencyKey,
+    /// What it asks.
+    pub fingerprint: Fingerprint,
+    /// What is said about its events.
+    pub metadata: Metadata,
+}
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) metadata: Arc<str>,
-    pub(crate) keyed: Option<KeyedRequest>,
+    /// Of each line, if there are any; nothing else is then said about its events.
+    pub(crate) line_metadata: Vec<Arc<str>>,
+    /// None or one; or one for each line.
+    pub(crate) keys: Vec<KeyedRequest>,
     pub(crate) text: Option<String>,
+    /// Whether each key stands for a line of its own, and not for the whole command.
+    pub(super) is_by_lines: bool,
+    /// Lines whose key an earlier line has, in order.
+    pub(super) repeats: Vec<usize>,
     unfingerprinted: Option<IdempotencyKey>,
     caller: String,
 }
@@ -24,8 +43,11 @@ impl Request {
     pub fn new(caller: &Caller, player: Option<PlayerId>) -> Self {
         Self {
             metadata: caller.metadata(player).to_json().into(),
-            keyed: None,
+            line_metadata: Vec::new(),
+            keys: Vec::new(),
             text: None,
+            is_by_lines: false,
+            repeats: Vec::new(),
             unfingerprinted: caller.key.clone(),
             caller: caller.actor.to_string(),
         }
@@ -38,8 +60,11 @@ impl Request {
         Self {
             // A map of texts always has a JSON form.
             metadata: serde_json::to_string(&ordered).unwrap_or_default().into(),
-            keyed: None,
+            line_metadata: Vec::new(),
+            keys: Vec::new(),
             text: None,
+            is_by_lines: false,
+            repeats: Vec::new(),
             unfingerprinted: None,
             caller: String::new(),
         }
@@ -49,8 +74,25 @@ impl Request {
     #[must_use]
     pub fn keyed(mut self, fingerprint: Fingerprint) -> Self {
         let caller = self.caller.clone();
-        self.keyed =
-            self.unfingerprinted.take().map(|key| KeyedRequest { key, caller, fingerprint });
+        let key = self.unfingerprinted.take();
+        self.keys =
+            key.map(|key| KeyedRequest::new(key, caller, fingerprint)).into_iter().collect();
+        self
+    }
+
+    /// A command of several lines, each with a key of its own: see [`super::Bus::execute_lines`].
+    /// Where a key comes twice, only its first line counts.
+    #[must_use]
+    pub fn with_lines(mut self, lines: Vec<Line>) -> Self {
+        let caller = &self.caller;
+        self.line_metadata = lines.iter().map(|line| line.metadata.to_json().into()).collect();
+        let keyed = |line: Line| KeyedRequest::new(line.key, caller.clone(), line.fingerprint);
+        self.keys = lines.into_iter().map(keyed).collect();
+        let mut earlier = HashSet::new();
+        let lines = self.keys.iter().enumerate();
+        let repeats = lines.filter(|(_, keyed)| !earlier.insert(keyed.hash));
+        self.repeats = repeats.map(|(line, _)| line).collect();
+        self.is_by_lines = true;
         self
     }
 

@@ -82,8 +82,8 @@ impl EventChange {
 const NUMBERS_TRIED: usize = 100_000;
 
 impl Commands {
-    /// Draws up a new event, under the first free number. The number is no part of what is asked, so
-    /// a repeat finds the event of the first time.
+    /// Draws up a new event, under the first free number, and publishes it at once, if that is
+    /// wanted. The number is no part of what is asked, so a repeat finds the event of the first time.
     ///
     /// # Errors
     /// If a reward's item is no benefit.
@@ -91,20 +91,21 @@ impl Commands {
         &self,
         caller: &Caller,
         terms: LiveEventTerms,
+        publish: bool,
     ) -> Result<NewEvent, Failure<PlayRefusal>> {
         let at = self.clock.now();
-        let fingerprint = self.fingerprints.fingerprint("add_event", &terms);
+        let fingerprint = self.fingerprints.fingerprint("add_event", &(&terms, publish));
         let request = Request::new(caller, None).keyed(fingerprint);
         let decide = move |world: &mut World<'_>| {
             check_terms(world, &terms, at)?;
             let define = LiveEventCommand::Define { at, terms: terms.clone() };
-            for number in (1..).take(NUMBERS_TRIED) {
-                let event = LiveEventId(number);
-                if world.read::<LiveEvent>(event)?.terms().is_none() {
-                    return world.decide::<LiveEvent>(event, &define).map_err(Decline::widen);
-                }
+            let event = free_number(world)?;
+            world.decide::<LiveEvent>(event, &define).map_err(Decline::widen)?;
+            if publish {
+                let publish = LiveEventCommand::Publish { at };
+                world.decide::<LiveEvent>(event, &publish).map_err(Decline::widen)?;
             }
-            Err(Decline::Refused(LiveEventRefusal::AlreadyDefined.into()))
+            Ok(())
         };
         let added = self.bus.execute(request, decide).await?;
         let first = added.events.first();
@@ -224,6 +225,15 @@ impl Commands {
         };
         self.bus.execute(request, decide).await
     }
+}
+
+fn free_number(world: &mut World<'_>) -> Result<LiveEventId, Decline<PlayRefusal>> {
+    for event in (1..).take(NUMBERS_TRIED).map(LiveEventId) {
+        if world.read::<LiveEvent>(event)?.terms().is_none() {
+            return Ok(event);
+        }
+    }
+    Err(Decline::Refused(LiveEventRefusal::AlreadyDefined.into()))
 }
 
 fn check_terms(

@@ -1,6 +1,8 @@
 //! The log in memory, shared by any number of nodes, with faults to order: for simulations of the
 //! command side without a server.
 
+mod snapshots;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +16,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
+pub use self::snapshots::{Kept, Snapshots};
 use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
+use crate::cache::StreamKey;
+use crate::context::Fingerprint;
 use crate::keys::KeyHash;
+use crate::snapshot::Snapshot;
 
 /// How often, in a thousand calls, each fault strikes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +60,7 @@ struct Tables {
     events: Vec<Recorded>,
     /// By idempotency key and caller.
     keys: HashMap<(String, String), KeyedCommand>,
+    snapshots: Snapshots,
     numbers: u64,
 }
 
@@ -97,6 +104,11 @@ impl MemoryDatabase {
     #[must_use]
     pub fn events(&self) -> Vec<Recorded> {
         self.tables().events.clone()
+    }
+
+    /// Looks at the snapshots, and may change them.
+    pub fn with_snapshots<T>(&self, look: impl FnOnce(&mut Snapshots) -> T) -> T {
+        look(&mut self.tables().snapshots)
     }
 
     /// What stands before the first event.
@@ -287,14 +299,42 @@ impl Log for MemoryLog {
 
     fn read_stream<'a>(
         &'a self,
-        aggregate_type: &'static str,
-        aggregate_id: &'a str,
+        (aggregate_type, aggregate_id, sequence): (&'static str, &'a str, u64),
     ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>> {
         async move {
             self.is_alive().await;
             let tables = self.database.tables();
             let stream = tables.stream(aggregate_type, aggregate_id);
-            Ok(stream.map(|recorded| recorded.event.clone()).collect())
+            let later = stream.filter(|recorded| recorded.event.sequence > sequence);
+            Ok(later.map(|recorded| recorded.event.clone()).collect())
+        }
+        .boxed()
+    }
+
+    fn find_snapshot<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        version: i32,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, LogError>> {
+        async move {
+            self.is_alive().await;
+            Ok(self.database.tables().find_snapshot(stream, version))
+        }
+        .boxed()
+    }
+
+    fn store_snapshot<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        seen: Place,
+    ) -> BoxFuture<'a, Result<(), LogError>> {
+        async move {
+            self.is_alive().await;
+            if self.roll() < self.faults.lost_before {
+                return Err(LogError::Lost("a fault was ordered".to_owned()));
+            }
+            self.database.tables().store_snapshot(snapshot, seen);
+            Ok(())
         }
         .boxed()
     }
@@ -341,6 +381,23 @@ impl Log for MemoryLog {
         async move {
             self.is_alive().await;
             Ok(self.database.tables().keys.get(&(key.to_owned(), caller.to_owned())).cloned())
+        }
+        .boxed()
+    }
+
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>> {
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let name = |key: &str| (key.to_owned(), caller.to_owned());
+            let found = keys.iter().filter_map(|key| {
+                Some(((*key).to_owned(), tables.keys.get(&name(key))?.fingerprint))
+            });
+            Ok(found.collect())
         }
         .boxed()
     }

@@ -4,7 +4,9 @@
 //! way at once (pipelining; sqlx cannot). Everything else reads through sqlx.
 
 mod connection;
+mod snapshots;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,8 +20,10 @@ use tokio::sync::Notify;
 
 use self::connection::{Connection, LockedPostgres};
 use super::{Appended, Batch, KeyedCommand, LastEvent, Locked, LockedLog, Log, LogError, Tail};
+use crate::cache::StreamKey;
 use crate::context::Fingerprint;
 use crate::families;
+use crate::snapshot::Snapshot;
 
 /// Other nodes are told on this channel, with the teller's own id.
 const CHANNEL: &str = "club_log";
@@ -119,6 +123,11 @@ fn lost(error: sqlx::Error) -> LogError {
     LogError::Lost(error.to_string())
 }
 
+fn fingerprint(bytes: Vec<u8>) -> Result<Fingerprint, LogError> {
+    let bytes = bytes.try_into().map(Fingerprint);
+    bytes.map_err(|_| LogError::Lost("a stored fingerprint has not 16 bytes".into()))
+}
+
 fn recorded_by_sqlx(row: &PgRow) -> Result<Recorded, sqlx::Error> {
     let hash: Vec<u8> = row.try_get("hash")?;
     let hash = Hash::from_slice(&hash).ok_or_else(|| sqlx::Error::Decode("hash".into()))?;
@@ -198,15 +207,29 @@ impl Log for PostgresLog {
 
     fn read_stream<'a>(
         &'a self,
-        aggregate_type: &'static str,
-        aggregate_id: &'a str,
+        stream: (&'static str, &'a str, u64),
     ) -> BoxFuture<'a, Result<Vec<StoredEvent>, LogError>> {
         async move {
-            let events =
-                families::read_stream(&self.repository, aggregate_type, aggregate_id).await;
+            let events = families::read_stream(&self.repository, stream).await;
             events.map_err(|error| LogError::Lost(error.to_string()))
         }
         .boxed()
+    }
+
+    fn find_snapshot<'a>(
+        &'a self,
+        stream: &'a StreamKey,
+        version: i32,
+    ) -> BoxFuture<'a, Result<Option<Snapshot>, LogError>> {
+        async move { snapshots::find(&self.pool, stream, version).await.map_err(lost) }.boxed()
+    }
+
+    fn store_snapshot<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        seen: Place,
+    ) -> BoxFuture<'a, Result<(), LogError>> {
+        async move { snapshots::store(&self.pool, snapshot, seen).await.map_err(lost) }.boxed()
     }
 
     fn find_in_stream<'a>(
@@ -271,12 +294,27 @@ impl Log for PostgresLog {
             let rows = rows.await.map_err(lost)?;
             let Some(first) = rows.first() else { return Ok(None) };
             let fingerprint: Vec<u8> = first.try_get("fingerprint").map_err(lost)?;
-            let fingerprint = fingerprint.try_into().map(Fingerprint);
-            let fingerprint = fingerprint
-                .map_err(|_| LogError::Lost("a stored fingerprint has not 16 bytes".into()))?;
+            let fingerprint = self::fingerprint(fingerprint)?;
             let events =
                 rows.iter().map(recorded_by_sqlx).collect::<Result<_, _>>().map_err(lost)?;
             Ok(Some(KeyedCommand { fingerprint, events }))
+        }
+        .boxed()
+    }
+
+    fn find_keys<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>> {
+        async move {
+            // `is not null`: the index is a partial one, and a plan for any keys must see that it fits.
+            let find = "select command_key, command_fingerprint from events \
+                        where command_key is not null \
+                        and command_key = any($1) and command_caller = $2";
+            let query = sqlx::query_as(find).bind(keys).bind(caller);
+            let found: Vec<(String, Vec<u8>)> = query.fetch_all(&self.pool).await.map_err(lost)?;
+            found.into_iter().map(|(key, bytes)| Ok((key, fingerprint(bytes)?))).collect()
         }
         .boxed()
     }

@@ -42,12 +42,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::books::{Entry, Wishes};
 use self::card::{Card, State};
 use self::webhooks::{Courier, Letter};
-use super::secret::Secret;
 use super::{
     CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
     ProviderRecord, Refund, RefundState, Untrusted,
 };
 use crate::clock::Clock;
+use crate::secret::Secret;
 
 /// Charges waiting to be recorded; more wait in line.
 const QUEUE: usize = 4_096;

@@ -30,12 +30,12 @@ use sqlx::PgPool;
 use self::api::{Api, Field, NoAnswer};
 use self::intent::{Dispute, GivenBack, Intent, Page, Stage};
 use self::register::{Entry, Register, Standing};
-use super::secret::Secret;
 use super::{
     CardToken, Charge, ChargeState, Delivery, Notice, PaymentProvider, ProviderError,
     ProviderRecord, Refund, RefundState, Untrusted,
 };
 use crate::clock::Clock;
+use crate::secret::Secret;
 
 /// Where Stripe is.
 pub const STRIPE_URL: &str = "https://api.stripe.com";

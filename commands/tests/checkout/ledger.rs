@@ -130,7 +130,11 @@ impl Ledger {
             }
             ClubEvent::Package(code, event) => self.take_package(code, &event, position),
             ClubEvent::Promo(code, event) => self.take_promo(code, &event, position),
-            ClubEvent::Product(..) | ClubEvent::Identity(..) => {}
+            ClubEvent::Product(..)
+            | ClubEvent::Identity(..)
+            | ClubEvent::Activity(..)
+            | ClubEvent::Mission(..)
+            | ClubEvent::LiveEvent(..) => {}
         }
     }
 

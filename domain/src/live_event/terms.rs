@@ -1,6 +1,6 @@
 //! What an event is, takes and pays.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::Counter;
@@ -215,6 +215,20 @@ impl LiveEventTerms {
         let Some(recurrence) = &self.recurrence else { return Some(all) };
         let occurrence = recurrence.occurrence_at(at)?;
         Some(within(occurrence, all))
+    }
+
+    /// The last occurrence that has begun by a moment, over or not.
+    #[must_use]
+    pub fn latest_at(&self, at: DateTime<Utc>) -> Option<Occurrence> {
+        let all = self.all();
+        if at < all.starts_at {
+            return None;
+        }
+        let Some(recurrence) = &self.recurrence else { return Some(all) };
+        // Nothing begins at its end or after it.
+        let last = all.ends_at - TimeDelta::microseconds(1);
+        let latest = recurrence.latest_at(at.min(last))?;
+        (all.starts_at < latest.ends_at).then(|| within(latest, all))
     }
 
     /// The first occurrence that begins after a moment.

@@ -144,6 +144,10 @@ fn what_comes_again_is_on_within_its_window_only() {
     assert_eq!(next("2026-11-01T00:00:00Z"), Some(moment("2026-11-25T06:00:00Z")));
     assert_eq!(next("2026-11-25T12:00:00Z"), Some(moment("2026-11-26T00:00:00Z")));
     assert_eq!(next("2026-11-27T01:00:00Z"), None);
+    let latest = |at: &str| terms.latest_at(moment(at)).map(|latest| latest.starts_at);
+    assert_eq!(latest("2026-11-25T05:59:59Z"), None);
+    assert_eq!(latest("2026-11-26T12:00:00Z"), Some(moment("2026-11-26T00:00:00Z")));
+    assert_eq!(latest("2026-12-24T00:00:00Z"), Some(moment("2026-11-27T00:00:00Z")));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::live_events::{LiveEventRow, live_event};
 use super::{At, ReadError, json, named, number, optional_number, read_at};
 use crate::position::bound_to_sql;
 
-pub use board::{Leaderboard, PlaceRow, around, places_to_reward, top};
+pub use board::{Leaderboard, PlaceRow, around, boards_to_freeze, places_to_reward, top};
 pub(crate) use fold::Participations;
 
 /// The view that readers use, and the beginning of its tables' names.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use commands::clock::Clock;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
-use commands::payments::secret::Secret;
 use commands::payments::{
     CardToken, ChargeState, Delivery, Notice, PaymentProvider, ProviderError, Refund, RefundState,
 };
+use commands::secret::Secret;
 use domain::account::FailureReason;
 use domain::id::ReceiptCode;
 use domain::money::Cents;

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use commands::clock::{Clock, SystemClock};
-use commands::payments::secret::Secret;
 use commands::payments::stripe::{Stripe, StripeSettings};
 use commands::payments::{
     CardToken, ChargeState, Delivery, Notice, PaymentProvider, Refund, RefundState,
 };
+use commands::secret::Secret;
 use domain::account::FailureReason;
 use domain::money::{Cents, Currency};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ async fn the_first_page_leads_everywhere_and_its_links_lead_somewhere() {
     let page = app.get("/", None).await;
     assert_eq!(page.status, 200);
     assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
-    for text in ["/docs", "/health", "/test", "testuser20250926012525", "admin123"] {
+    for text in ["/docs", "/health", "/play", "/test", "testuser20250926012525", "admin123"] {
         assert!(page.text.contains(text), "{text} is not on the page");
     }
     let links = page.text.split("href=\"/").skip(1).map(|rest| rest.split('"').next().unwrap());

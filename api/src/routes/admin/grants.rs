@@ -121,7 +121,7 @@ pub async fn grant(
 }
 
 /// Nobody gives gold to very many people in a short time; a repeat under the same key is one grant.
-fn keep_pace(app: &App, admin: Admin, caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn keep_pace(app: &App, admin: Admin, caller: &Caller) -> Result<(), ApiError> {
     let (Some(rate), Some(key)) = (app.config.shop.grants, &caller.key) else { return Ok(()) };
     let now = app.commands.clock.now();
     app.grant_pace.count(admin.0.player, key, rate, now).map_err(|until| {

@@ -12,8 +12,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::payments::secret::{Secret, is_signed};
 use crate::payments::{Delivery, Notice, Untrusted};
+use crate::secret::{Secret, is_signed};
 
 /// How far from now a message may have been signed, in seconds.
 const WINDOW: u64 = 300;

@@ -9,7 +9,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::message::{Message, sign};
-use crate::payments::secret::Secret;
+use crate::secret::Secret;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::payments::ProviderError;
-use crate::payments::secret::Secret;
+use crate::secret::Secret;
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(7);

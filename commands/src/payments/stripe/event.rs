@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::payments::secret::{Secret, is_signed};
 use crate::payments::{Delivery, Notice, Untrusted};
+use crate::secret::{Secret, is_signed};
 
 /// How far from now a message may have been signed, in seconds.
 const WINDOW: u64 = 300;

@@ -102,6 +102,30 @@ pub async fn places_to_reward(
     .await
 }
 
+/// Leaderboards of occurrences that were over before a moment, whose scores can still change: of each
+/// event the first one, once the places of the one before are rewarded.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn boards_to_freeze(
+    pool: &PgPool,
+    over_by: DateTime<Utc>,
+) -> Result<At<Vec<(LiveEventId, DateTime<Utc>)>>, ReadError> {
+    let rows = "select event.event_id, first.occurrence_at
+                  from read.live_events event
+                  cross join lateral (
+                       select occurrence_at, occurrence_ends_at from read.participations
+                        where event_id = event.event_id and score > 0
+                          and occurrence_at > coalesce(event.frozen_at, '-infinity')
+                        order by occurrence_at limit 1) first
+                 where (event.frozen_at is null or event.places_rewarded is not null)
+                   and least(first.occurrence_ends_at, event.ended_at) <= $1
+                 order by event.event_id";
+    let board =
+        |row: &PgRow| Ok((LiveEventId(row.try_get("event_id")?), row.try_get("occurrence_at")?));
+    read_at(pool, rows, |query| query.bind(over_by), board).await
+}
+
 /// These places, together with what is true of the whole leaderboard.
 async fn board(
     pool: &PgPool,

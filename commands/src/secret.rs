@@ -1,4 +1,5 @@
-//! Secrets that are shared with a provider, and what they sign.
+//! Secrets that are shared with somebody outside (the payment provider, a game server), and what they
+//! sign.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text, for the provider only.
+    /// The text, for whoever shares it and nobody else.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -45,7 +46,8 @@ impl fmt::Debug for Secret {
 
 /// Whether one of these secrets made one of these signatures. Takes as long for a wrong one as for
 /// a right one, and says nothing of which secret it was.
-pub(super) fn is_signed(secrets: &[Secret], signatures: &[&str], message: &[&[u8]]) -> bool {
+#[must_use]
+pub fn is_signed(secrets: &[Secret], signatures: &[&str], message: &[&[u8]]) -> bool {
     let signatures: Vec<_> = signatures.iter().filter_map(|text| from_hex(text)).collect();
     let mut signed = false;
     for secret in secrets {

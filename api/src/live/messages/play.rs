@@ -1,0 +1,194 @@
+//! What screens are told about missions, events and rewards.
+
+use domain::account::{AccountEvent, level};
+use domain::activity::{ActivityEvent, Advance, Goal, MissionPeriod};
+use domain::id::{ItemId, LiveEventId, MissionId, PlayerId, ProductId, ReceiptCode};
+use domain::reward::Reward;
+use serde::Serialize;
+
+use super::{Data, Told};
+use crate::auth::sign_in::rfc3339;
+
+/// How far a mission is: what is not there, the message does not say.
+#[derive(Serialize)]
+pub(super) struct MissionData {
+    user_id: PlayerId,
+    mission_id: MissionId,
+    /// When its period began, or `once`.
+    period: MissionPeriod,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<u64>,
+    completed: bool,
+    claimed: bool,
+}
+
+/// How a player stands in an event: what is not there, the message does not say.
+#[derive(Serialize)]
+pub(super) struct EventData {
+    user_id: PlayerId,
+    event_id: LiveEventId,
+    occurrence_at: String,
+    /// Always true.
+    joined: bool,
+    /// Which of its requirements, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requirement: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<u64>,
+    /// On its leaderboard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<bool>,
+}
+
+/// A reward that was paid.
+#[derive(Serialize)]
+pub(super) struct RewardData {
+    user_id: PlayerId,
+    /// `event`, `mission`, `leaderboard` or `gift`.
+    kind: &'static str,
+    /// Of which event or mission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+    receipt_code: ReceiptCode,
+    gold: u64,
+    vip_points: u64,
+    /// Experience that it gave.
+    xp: u64,
+    /// All experience after it, and the level that goes with it.
+    xp_after: u64,
+    level: u64,
+    items: Vec<RewardItemData>,
+}
+
+/// An item of a reward.
+#[derive(Serialize)]
+struct RewardItemData {
+    item_id: ItemId,
+    product_id: ProductId,
+}
+
+/// The messages about what somebody did.
+pub(super) fn about(player: PlayerId, event: &ActivityEvent) -> Vec<Told> {
+    event.advanced().iter().map(|advance| advanced(player, advance)).collect()
+}
+
+fn advanced(user_id: PlayerId, advance: &Advance) -> Told {
+    let Advance { goal, progress, target } = *advance;
+    match goal {
+        Goal::Mission { mission, period } => {
+            let data = MissionData {
+                user_id,
+                mission_id: mission,
+                period,
+                progress: Some(progress),
+                target,
+                completed: advance.is_complete(),
+                claimed: false,
+            };
+            ("mission_progress", Data::Mission(data))
+        }
+        Goal::Requirement { event, occurrence, number } => {
+            let data = EventData {
+                requirement: Some(number),
+                progress: Some(progress),
+                target,
+                ..EventData::joined(user_id, event, rfc3339(occurrence))
+            };
+            ("event_progress", Data::Event(data))
+        }
+        Goal::Score { event, occurrence } => {
+            let score = Some(progress);
+            let data =
+                EventData { score, ..EventData::joined(user_id, event, rfc3339(occurrence)) };
+            ("event_progress", Data::Event(data))
+        }
+    }
+}
+
+/// The messages about joining and claiming, without the balance.
+pub(super) fn about_account(user_id: PlayerId, event: &AccountEvent) -> Vec<Told> {
+    let standing = match event {
+        AccountEvent::EventJoined { event_id, occurrence, .. } => {
+            let data = EventData::joined(user_id, *event_id, rfc3339(occurrence.starts_at));
+            Some(("event_progress", Data::Event(data)))
+        }
+        AccountEvent::EventClaimed { event_id, occurrence_at, .. } => {
+            let claimed = Some(true);
+            let joined = EventData::joined(user_id, *event_id, rfc3339(*occurrence_at));
+            Some(("event_progress", Data::Event(EventData { claimed, ..joined })))
+        }
+        AccountEvent::MissionClaimed { mission_id, period, .. } => {
+            let data = MissionData {
+                user_id,
+                mission_id: *mission_id,
+                period: *period,
+                progress: None,
+                target: None,
+                completed: true,
+                claimed: true,
+            };
+            Some(("mission_progress", Data::Mission(data)))
+        }
+        _ => None,
+    };
+    standing.into_iter().chain(reward(user_id, event)).collect()
+}
+
+fn reward(user_id: PlayerId, event: &AccountEvent) -> Option<Told> {
+    let (_, receipt_code, reward) = event.reward()?;
+    let (kind, id) = match event {
+        AccountEvent::EventClaimed { event_id, .. } => ("event", Some(event_id.0)),
+        AccountEvent::MissionClaimed { mission_id, .. } => ("mission", Some(mission_id.0)),
+        AccountEvent::PlaceRewarded { event_id, .. } => ("leaderboard", Some(event_id.0)),
+        _ => ("gift", None),
+    };
+    let Reward { vip_points, xp, xp_after, .. } = *reward;
+    let data = RewardData {
+        user_id,
+        kind,
+        id,
+        receipt_code,
+        gold: reward.gold(),
+        vip_points,
+        xp,
+        xp_after,
+        level: level(xp_after),
+        items: items(receipt_code, reward),
+    };
+    Some(("reward_granted", Data::Reward(Box::new(data))))
+}
+
+fn items(receipt_code: ReceiptCode, reward: &Reward) -> Vec<RewardItemData> {
+    let each = reward
+        .items
+        .iter()
+        .flat_map(|item| std::iter::repeat_n(item.product_id, u8::from(item.quantity).into()));
+    let numbered = (1..=u8::MAX).zip(each);
+    let item = |(number, product_id)| RewardItemData {
+        item_id: ItemId { receipt_code, number },
+        product_id,
+    };
+    numbered.map(item).collect()
+}
+
+impl EventData {
+    fn joined(user_id: PlayerId, event_id: LiveEventId, occurrence_at: String) -> Self {
+        Self {
+            user_id,
+            event_id,
+            occurrence_at,
+            joined: true,
+            requirement: None,
+            progress: None,
+            target: None,
+            score: None,
+            claimed: None,
+        }
+    }
+}
