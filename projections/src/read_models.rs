@@ -123,7 +123,10 @@ impl<'a> Entry<'a> {
             ClubEvent::Product(..)
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
-            | ClubEvent::Identity(..) => None,
+            | ClubEvent::Identity(..)
+            | ClubEvent::Activity(..)
+            | ClubEvent::Mission(..)
+            | ClubEvent::LiveEvent(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })

@@ -355,7 +355,12 @@ impl Purchases {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => {}
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::EventClaimed { .. }
+            | AccountEvent::MissionClaimed { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => {}
         }
     }
 }
@@ -460,7 +465,10 @@ impl ReadModel for Purchases {
             ClubEvent::Product(..)
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
-            | ClubEvent::Identity(..) => {}
+            | ClubEvent::Identity(..)
+            | ClubEvent::Activity(..)
+            | ClubEvent::Mission(..)
+            | ClubEvent::LiveEvent(..) => {}
         }
     }
 
