@@ -115,6 +115,14 @@ impl Purchases {
             AccountEvent::ItemRefunded { at, item_id, movement } => {
                 self.items.take_back(player, *item_id, *at, movement)
             }
+            AccountEvent::EventClaimed { receipt_code, reward, .. }
+            | AccountEvent::MissionClaimed { receipt_code, reward, .. }
+            | AccountEvent::PlaceRewarded { receipt_code, reward, .. }
+            | AccountEvent::RewardGifted { receipt_code, reward, .. } => {
+                let is_known = self.begun.contains_key(receipt_code);
+                let given = self.items.give(player, *receipt_code, &reward.items);
+                if is_known { of_purchase(Err(twice(*receipt_code))) } else { given }
+            }
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
@@ -125,7 +133,8 @@ impl Purchases {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => Ok(()),
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::EventJoined { .. } => Ok(()),
         }
     }
 
