@@ -31,7 +31,7 @@ impl Play {
         for Advance { goal, progress, .. } in event.advanced() {
             if let Goal::Score { event: contest, occurrence } = *goal {
                 let live = self.events.entry(contest).or_default();
-                live.contest(occurrence).score(player, *progress, event.at());
+                live.contest(occurrence).score(player, *progress, position);
             }
         }
         event.advanced().iter().for_each(|advance| member.played().progress.has_advanced(advance));

@@ -6,15 +6,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use domain::id::PlayerId;
 use domain::live_event::{Tier, reward_of};
 use domain::reward::Rewards;
 
 /// The contest of one occurrence of an event.
 pub(super) enum Contest {
-    /// Each score, and when it was reached.
-    Running(HashMap<PlayerId, (u64, DateTime<Utc>)>),
+    /// Each score, and the event that made it.
+    Running(HashMap<PlayerId, (u64, u64)>),
     /// Scores no longer change.
     Frozen(Standings),
 }
@@ -38,10 +37,10 @@ impl Default for Contest {
 }
 
 impl Contest {
-    pub(super) fn score(&mut self, player: PlayerId, score: u64, at: DateTime<Utc>) {
+    pub(super) fn score(&mut self, player: PlayerId, score: u64, position: u64) {
         match self {
             Self::Running(scores) => {
-                scores.insert(player, (score, at));
+                scores.insert(player, (score, position));
             }
             // That it came closer after all is a finding already.
             Self::Frozen(_) => {}
@@ -50,8 +49,9 @@ impl Contest {
 
     pub(super) fn freeze(&mut self, tiers: &[Tier]) {
         let Self::Running(scores) = self else { return };
-        let mut scores: Vec<_> = scores.drain().collect();
-        scores.sort_unstable_by_key(|(player, (score, at))| (Reverse(*score), *at, *player));
+        let mut scores: Vec<_> = scores.drain().filter(|(_, (score, _))| *score > 0).collect();
+        // The higher score first; of two that are the same, the one that was reached first.
+        scores.sort_unstable_by_key(|(_, (score, position))| (Reverse(*score), *position));
         let paid = tiers.last().map_or(0, |tier| tier.last_place);
         scores.truncate(usize::try_from(paid).unwrap_or(usize::MAX));
         let place = |(player, (score, _))| Place { player, score, is_rewarded: false };

@@ -21,7 +21,11 @@ use super::verified;
 use crate::testing::{Writer, database, stored};
 use crate::verify::{Check, Report};
 
+mod contests;
 mod daily;
+mod events;
+mod missions;
+mod rewards;
 
 /// A history, and the findings that it must lead to: where, which rule, and a word of the message.
 #[derive(Default)]
