@@ -61,6 +61,7 @@ impl Purchases {
     }
 
     /// Looks at an event.
+    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what is asked about it")]
     pub(super) fn take(
         &mut self,
         position: u64,

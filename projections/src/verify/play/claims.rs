@@ -1,5 +1,7 @@
 //! Whether players join what they may, and are paid what they have earned.
 
+use std::fmt::Arguments;
+
 use chrono::{DateTime, Utc};
 use domain::account::AccountEvent;
 use domain::id::{LiveEventId, PlayerId};
@@ -21,6 +23,7 @@ struct Joining<'a> {
 }
 
 impl Play {
+    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what is asked about it")]
     pub(in crate::verify) fn account(
         &mut self,
         position: u64,
@@ -29,7 +32,7 @@ impl Play {
         event: &AccountEvent,
         findings: &mut Findings,
     ) -> Verdict {
-        let of = |what: String, result: Result<(), String>| {
+        let of = |what: Arguments<'_>, result: Result<(), String>| {
             result.map_err(|why| (Check::Reward, format!("player {player}, {what}: {why}")))
         };
         match event {
@@ -41,19 +44,19 @@ impl Play {
                 let (at, event, occurrence) = (*at, *event_id, *occurrence);
                 self.needs_seat(event, half, findings);
                 let joined = self.join(member, &Joining { at, event, occurrence, entry });
-                return of(format!("event {event}"), joined);
+                return of(format_args!("event {event}"), joined);
             }
             AccountEvent::EventClaimed { at, event_id, occurrence_at, forced, reward, .. } => {
                 let claim = (*event_id, *occurrence_at);
                 let paid = self.event_claimed(member, claim, (*at, *forced), reward);
-                return of(format!("event {event_id} of {occurrence_at}"), paid);
+                return of(format_args!("event {event_id} of {occurrence_at}"), paid);
             }
             AccountEvent::MissionClaimed { at, mission_id, version, period, reward, .. } => {
                 let (at, mission, version, period) = (*at, *mission_id, *version, *period);
                 let claim = MissionClaim { at, mission, version, period };
                 let promised = member.played().claim_mission(&self.board, &claim);
                 let paid = promised.and_then(|it| self.products.pays(at, it, reward));
-                return of(format!("mission {mission}"), paid);
+                return of(format_args!("mission {mission}"), paid);
             }
             AccountEvent::PlaceRewarded {
                 at,
@@ -67,10 +70,13 @@ impl Play {
                 let live = self.events.entry(*event_id).or_default();
                 let promised = live.contest(*occurrence_at).reward(player, (*place, *score));
                 let paid = promised.and_then(|it| self.products.pays(*at, it, reward));
-                return of(format!("place {place} of event {event_id} of {occurrence_at}"), paid);
+                return of(
+                    format_args!("place {place} of event {event_id} of {occurrence_at}"),
+                    paid,
+                );
             }
             AccountEvent::RewardGifted { at, reward, .. } => {
-                return of("a gift".to_owned(), self.products.gift(*at, reward));
+                return of(format_args!("a gift"), self.products.gift(*at, reward));
             }
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
