@@ -118,3 +118,6 @@ fn action(recorded: &Recorded) -> Result<Option<Action>, FoldError> {
     let recorded_at = recorded.recorded_at;
     Ok(Some(Action { player, position, recorded_at, at, action, amount }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use domain::aggregate::Aggregate;
+use domain::mission::{MissionBoard, TheBoard};
 use domain::stored::{Cursor, Hash, Place};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
@@ -26,6 +28,7 @@ mod holds;
 mod items;
 mod meaning;
 mod picture;
+mod play;
 mod purchases;
 mod wallet;
 
@@ -62,6 +65,12 @@ pub enum Check {
     Promo,
     /// A daily reward is claimed once a day, pays what the formula says, and streaks have no gap.
     Daily,
+    /// What is done brings closer exactly what it has to, and past play counts once.
+    Progress,
+    /// What is claimed was earned, once, by somebody who may, and pays what was promised then.
+    Reward,
+    /// Whoever joins an event with so many seats takes one of them, and there are no more.
+    Seats,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.
@@ -209,6 +218,10 @@ pub async fn verify(
     let comparable = comparable(&mut snapshot, live).await?;
     let shown = read_pictures(pool, &mut snapshot, comparable.ok()).await?;
 
+    // What is done before a mission is there may count for it: such missions are known from the start.
+    let board =
+        feed::stream(pool, MissionBoard::TYPE, &TheBoard.to_string(), head.position).await?;
+    let past_play = play::past_play::asked(&board);
     let until = comparable.ok().map(|live| live.place.position);
     let (chain_out, mut chain_in) = scan::chunks();
     let (meaning_out, mut meaning_in) = scan::chunks();
@@ -220,7 +233,7 @@ pub async fn verify(
         Ok::<_, VerifyError>(check.end())
     });
     let meaning = tokio::task::spawn_blocking(move || {
-        let mut check = meaning::Meaning::new(until);
+        let mut check = meaning::Meaning::new(until, past_play);
         while let Some(chunk) = meaning_in.blocking_recv() {
             check.take(&chunk)?;
         }

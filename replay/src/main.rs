@@ -28,6 +28,9 @@ Examples:
   replay state account 23               what the account of player 23 is, as its events tell
   replay state account 23 --at 1000     ... what it was at position 1000
   replay state package WEEKEND_STARTER  ... what of it is held, for which purchases, and sold
+  replay state activity 23              how far player 23 is with missions and events
+  replay state mission_board board      all missions
+  replay state live_event 1             event 1: terms, status, seats
   replay status --format json           head of the log, followers and their lag
 
 Exit codes: 0 clean, 1 findings, 2 usage, 3 could not see everything or reach the database.";

@@ -3,8 +3,11 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use domain::account::Account;
+use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::identity::Identity;
+use domain::live_event::LiveEvent;
+use domain::mission::MissionBoard;
 use domain::package::Package;
 use domain::product::Product;
 use domain::promo::Promo;
@@ -15,8 +18,16 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 5] =
-    [Account::TYPE, Product::TYPE, Package::TYPE, Promo::TYPE, Identity::TYPE];
+const FAMILIES: [&str; 8] = [
+    Account::TYPE,
+    Product::TYPE,
+    Package::TYPE,
+    Promo::TYPE,
+    Identity::TYPE,
+    Activity::TYPE,
+    MissionBoard::TYPE,
+    LiveEvent::TYPE,
+];
 
 /// Which stream.
 #[derive(Debug, Args)]
@@ -24,7 +35,7 @@ pub struct Arguments {
     /// The stream's family
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream: a player's or product's id, a package's or promotion's code
+    /// The stream: a player's, product's or event's id, a package's or promotion's code, or `board`
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -39,6 +50,9 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Package::TYPE => fold::<Package>(pool, arguments).await,
         Promo::TYPE => fold::<Promo>(pool, arguments).await,
         Identity::TYPE => fold::<Identity>(pool, arguments).await,
+        Activity::TYPE => fold::<Activity>(pool, arguments).await,
+        MissionBoard::TYPE => fold::<MissionBoard>(pool, arguments).await,
+        LiveEvent::TYPE => fold::<LiveEvent>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

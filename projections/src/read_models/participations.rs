@@ -95,7 +95,7 @@ pub async fn events_of(
                        joined.progress_1, joined.progress_2, joined.progress_3, joined.progress_4,
                        joined.progress_5, joined.progress_6, joined.progress_7,
                        joined.completed_at, joined.claimed_at, joined.forced, joined.receipt_code,
-                       joined.score, joined.scored_position, joined.place,
+                       joined.score, joined.scored_position, joined.rewarded_place,
                        joined.place_receipt_code
                   from read.live_events event
                   left join lateral (
@@ -176,7 +176,7 @@ fn participation(row: &PgRow) -> Result<ParticipationRow, ReadError> {
         receipt_code: receipt(row, "receipt_code")?,
         score: number(row, "score")?,
         scored_position: optional_number(row, "scored_position")?,
-        place: optional_number(row, "place")?,
+        place: optional_number(row, "rewarded_place")?,
         place_receipt_code: receipt(row, "place_receipt_code")?,
         joined_position: number(row, "joined_position")?,
     })

@@ -1,5 +1,8 @@
 //! Read models show what the aggregates know, and answer what they are asked.
 
+mod boards;
+mod play;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -13,7 +16,8 @@ use tokio::sync::watch;
 use super::items::ItemStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
-    balances, books, catalog, items, levels, packages, promos, purchases, ranks, statement, streaks,
+    balances, books, catalog, items, levels, packages, promos, purchases, ranks, rewards,
+    statement, streaks,
 };
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
@@ -80,7 +84,11 @@ async fn players_have_what_their_accounts_have() {
             (domain::testing::at(0).date_naive(), history.now().date_naive() + Days::new(1));
         let days = streaks::between(&pool, player, first, end).await.unwrap().rows;
         assert!(days.is_sorted_by(|a, b| a.day < b.day));
-        assert_eq!(days.iter().map(|line| line.xp).sum::<u64>(), xp);
+        let by_day: u64 = days.iter().map(|line| line.xp).sum();
+        let paid = rewards::page(&pool, Some(player), None, None, MANY).await.unwrap().rows;
+        assert_eq!(paid.iter().map(|reward| reward.xp).sum::<u64>(), xp);
+        let streaks = paid.iter().filter(|reward| reward.kind == rewards::RewardKind::Streak);
+        assert_eq!(streaks.map(|reward| reward.xp).sum::<u64>(), by_day);
         assert_eq!(days.last().map(|line| line.claimed_at), account.daily().last_streak_claim());
         assert!(days.iter().all(|line| line.day == line.claimed_at.date_naive()));
     }
@@ -118,7 +126,7 @@ async fn stock_and_promotions_are_what_their_streams_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn purchases_tell_what_was_given_back() {
-    let (pool, history) = followed(22, 6_000).await;
+    let (pool, history) = followed(22, 9_000).await;
     let mut seen = BTreeSet::new();
     for (player, sale) in history.sales() {
         let shown = purchases::by_receipt(&pool, sale.receipt_code).await.unwrap().rows.unwrap();

@@ -136,7 +136,7 @@ impl History {
             self.ask(player, &open, out);
             return;
         }
-        match self.random.random_range(0..64) {
+        match self.random.random_range(0..54) {
             0..7 => self.grant(player, out),
             7..16 => self.spend(player, out),
             16..24 => self.request(player, out),
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_history_leaves_nothing_out() {
-        let told = History::new(1).batch(20_000);
+        let told = History::new(1).batch(30_000);
         let types: BTreeSet<String> =
             told.iter().map(|event| event.event_type.to_string()).collect();
         assert_eq!(types, event_types());

@@ -1,10 +1,11 @@
-//! Whether daily rewards are claimed once a day and pay what the formula says, and whether the days
-//! of a streak follow from each other.
+//! Whether daily rewards are claimed once a day and pay what the formula says, whether the days of a
+//! streak follow from each other, and whether all experience adds up.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::account::{AccountEvent, DAILY_VIP_POINTS, StreakReward, streak_count};
 use domain::id::PlayerId;
 use domain::money::{GoldParts, Movement};
+use domain::reward::Reward;
 
 use super::{Check, Verdict};
 
@@ -46,6 +47,10 @@ impl Daily {
             AccountEvent::VipClaimed { at, day, vip_points, .. } => {
                 self.vip(player, (*at, *day), *vip_points)
             }
+            AccountEvent::EventClaimed { reward, .. }
+            | AccountEvent::MissionClaimed { reward, .. }
+            | AccountEvent::PlaceRewarded { reward, .. }
+            | AccountEvent::RewardGifted { reward, .. } => self.reward(player, reward),
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
@@ -68,11 +73,7 @@ impl Daily {
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
-            | AccountEvent::EventJoined { .. }
-            | AccountEvent::EventClaimed { .. }
-            | AccountEvent::MissionClaimed { .. }
-            | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => Ok(()),
+            | AccountEvent::EventJoined { .. } => Ok(()),
         }
     }
 
@@ -100,10 +101,13 @@ impl Daily {
                 paid.free
             ));
         }
-        if xp_after != before.saturating_add(xp) {
-            return wrong(format!("player {player} had {before} xp, got {xp} and has {xp_after}"));
-        }
-        Ok(())
+        adds_up(player, before, xp, xp_after).or_else(wrong)
+    }
+
+    /// A reward that gives no experience says how much there is, too.
+    fn reward(&mut self, player: PlayerId, reward: &Reward) -> Verdict {
+        let before = std::mem::replace(&mut self.xp, reward.xp_after);
+        adds_up(player, before, reward.xp, reward.xp_after).map_err(|it| (Check::Reward, it))
     }
 
     fn vip(
@@ -126,6 +130,13 @@ impl Daily {
         }
         Ok(())
     }
+}
+
+fn adds_up(player: PlayerId, before: u64, xp: u64, after: u64) -> Result<(), String> {
+    if after == before.saturating_add(xp) {
+        return Ok(());
+    }
+    Err(format!("player {player} had {before} xp, got {xp} and has {after}"))
 }
 
 fn of_day(player: PlayerId, at: DateTime<Utc>, day: NaiveDate) -> Verdict {

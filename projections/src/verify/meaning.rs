@@ -1,14 +1,17 @@
 //! Does it make sense: every event readable, streams numbered without a gap, balances that follow
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
-//! rewards once a day ([`super::daily`]), books that add up to zero.
+//! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
+//! ([`super::play`]), books that add up to zero.
 
 use std::collections::HashMap;
 
 use domain::account::{Account, AccountEvent, LedgerEntry};
+use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{PackageCode, PlayerId, PromoCode};
+use domain::identity::IdentityEvent;
 use domain::money::{Direction, GoldParts, Wallet};
 use domain::package::PackageEvent;
 use domain::promo::PromoEvent;
@@ -17,6 +20,8 @@ use domain::stored::{self, Recorded, StoredEvent};
 use super::daily::Daily;
 use super::holds::Holds;
 use super::picture::{Pictures, Picturing};
+use super::play::past_play::Asked;
+use super::play::{Member, Play};
 use super::purchases::Purchases;
 use super::wallet;
 use super::{Check, Findings, Rows, Verdict, VerifyError};
@@ -34,23 +39,26 @@ pub(super) struct Meaning {
     counter_accounts: Sum,
     debts: Sum,
     purchases: Purchases,
+    play: Play,
     stock: Holds<PackageCode>,
     promos: Holds<PromoCode>,
     pictures: Option<Picturing>,
     findings: Findings,
 }
 
-/// A player's account, found once for both checks.
+/// A player, found once for all checks of an event.
 #[derive(Default)]
 struct Player {
     sequence: u64,
     wallet: Wallet,
     daily: Daily,
+    member: Member,
 }
 
 impl Meaning {
     /// `pictures_until`: the position at which the read models will be compared, if they will be.
-    pub(super) fn new(pictures_until: Option<u64>) -> Self {
+    /// `past_play`: the missions for which that counts.
+    pub(super) fn new(pictures_until: Option<u64>, past_play: Vec<Asked>) -> Self {
         Self {
             reader: None,
             last: 0,
@@ -59,6 +67,7 @@ impl Meaning {
             counter_accounts: Sum::default(),
             debts: Sum::default(),
             purchases: Purchases::default(),
+            play: Play::new(past_play),
             stock: Holds::new(Check::Stock, "stock of"),
             promos: Holds::new(Check::Promo, "uses of"),
             pictures: pictures_until.map(Picturing::new),
@@ -88,8 +97,13 @@ impl Meaning {
         self.books();
         self.stock.compare(&self.purchases, &mut self.findings);
         self.promos.compare(&self.purchases, &mut self.findings);
+        self.play.end(&mut self.findings);
         let others: usize = self.other_streams.values().map(HashMap::len).sum();
-        let streams = (self.players.len() + others) as u64;
+        let of_player = |player: &Player| {
+            usize::from(player.sequence > 0) + usize::from(player.member.is_active())
+        };
+        let of_players: usize = self.players.values().map(of_player).sum();
+        let streams = (of_players + others) as u64;
         (self.pictures.map(Picturing::finish), self.findings, streams)
     }
 
@@ -140,11 +154,31 @@ impl Meaning {
                 let verdict = self.promo(*code, event);
                 self.note(verdict);
             }
-            ClubEvent::Product(..)
-            | ClubEvent::Identity(..)
-            | ClubEvent::Activity(..)
-            | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => self.sequence(&recorded.event),
+            ClubEvent::Product(id, event) => {
+                self.sequence(&recorded.event);
+                self.play.product(*id, event);
+            }
+            ClubEvent::Identity(player, IdentityEvent::RankChanged { rank, .. }) => {
+                self.sequence(&recorded.event);
+                self.players.entry(*player).or_default().member.has_rank(*rank);
+            }
+            ClubEvent::Activity(player, event) => {
+                let Player { member, .. } = self.players.entry(*player).or_default();
+                let sequence = counts(member.activity_sequence(), &recorded.event);
+                let progress = self.play.activity(self.last, *player, member, event);
+                self.note(sequence);
+                self.note(progress);
+            }
+            ClubEvent::Mission(event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.play.mission(event);
+                self.note(verdict);
+            }
+            ClubEvent::LiveEvent(id, event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.play.live_event(self.last, *id, event, &mut self.findings);
+                self.note(verdict);
+            }
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.fold(self.last, &entry);
@@ -158,12 +192,16 @@ impl Meaning {
         }
     }
 
-    /// Of an event that is not a readable one of an account.
+    /// Of an event of which no player is looked at, or which cannot be read.
     fn sequence(&mut self, event: &StoredEvent) {
         let (family, id) = (event.aggregate_type.as_ref(), event.aggregate_id.as_ref());
         let verdict = match stored::decode_id(id) {
             Ok(player) if family == Account::TYPE => {
                 counts(&mut self.players.entry(player).or_default().sequence, event)
+            }
+            Ok(player) if family == Activity::TYPE => {
+                let Player { member, .. } = self.players.entry(player).or_default();
+                counts(member.activity_sequence(), event)
             }
             _ => {
                 // Found without making texts: only a stream's first event has to.
@@ -197,9 +235,11 @@ impl Meaning {
             None => Ok(()),
         };
         let daily = known.daily.take(player, event);
-        self.note(sequence);
-        self.note(balance);
-        self.note(daily);
+        let (last, findings) = (self.last, &mut self.findings);
+        let play = self.play.account(last, player, &mut known.member, event, findings);
+        for verdict in [sequence, balance, daily, play] {
+            self.note(verdict);
+        }
         if let Some(entry) = ledger {
             let (gold, debt) = sides(entry);
             self.debts = self.debts.plus(debt);

@@ -61,6 +61,7 @@ impl Purchases {
     }
 
     /// Looks at an event.
+    #[expect(clippy::too_many_lines, reason = "a table: what happened, and what is asked about it")]
     pub(super) fn take(
         &mut self,
         position: u64,
@@ -115,6 +116,14 @@ impl Purchases {
             AccountEvent::ItemRefunded { at, item_id, movement } => {
                 self.items.take_back(player, *item_id, *at, movement)
             }
+            AccountEvent::EventClaimed { receipt_code, reward, .. }
+            | AccountEvent::MissionClaimed { receipt_code, reward, .. }
+            | AccountEvent::PlaceRewarded { receipt_code, reward, .. }
+            | AccountEvent::RewardGifted { receipt_code, reward, .. } => {
+                let is_known = self.begun.contains_key(receipt_code);
+                let given = self.items.give(player, *receipt_code, &reward.items);
+                if is_known { of_purchase(Err(twice(*receipt_code))) } else { given }
+            }
             AccountEvent::AccountOpened { .. }
             | AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
@@ -126,11 +135,7 @@ impl Purchases {
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }
-            | AccountEvent::EventJoined { .. }
-            | AccountEvent::EventClaimed { .. }
-            | AccountEvent::MissionClaimed { .. }
-            | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => Ok(()),
+            | AccountEvent::EventJoined { .. } => Ok(()),
         }
     }
 

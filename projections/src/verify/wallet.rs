@@ -29,22 +29,34 @@ pub(super) fn follows(
         return wrong(format!("player {player} has {}: gold and a debt at once", told(carried)));
     }
     match ledger {
-        Some(entry) => lawful(player, before, entry).or_else(wrong),
+        // Points that came with the gold are in its movement's balance, and right by now.
+        Some(entry) => {
+            let before = Wallet { vip_points: carried.vip_points, ..before };
+            lawful(player, before, entry).or_else(wrong)
+        }
         None => Ok(()),
     }
 }
 
 /// The wallet that follows from the one before by the amounts that moved, if any does.
 fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) -> Option<Wallet> {
-    if let Some(LedgerEntry { direction, movement, .. }) = ledger {
-        return before.after(*direction, movement);
+    let before = with_points(before, event)?;
+    match ledger {
+        Some(LedgerEntry { direction, movement, .. }) => before.after(*direction, movement),
+        None => Some(before),
     }
-    match event {
+}
+
+/// The wallet with the vip points that an event adds.
+fn with_points(before: Wallet, event: &AccountEvent) -> Option<Wallet> {
+    let more = match event {
         AccountEvent::VipPointsGranted { vip_points, .. }
-        | AccountEvent::VipClaimed { vip_points, .. } => {
-            Some(Wallet { vip_points: before.vip_points.checked_add(*vip_points)?, ..before })
-        }
-        // These have an entry in the books, or leave the wallet alone.
+        | AccountEvent::VipClaimed { vip_points, .. } => *vip_points,
+        AccountEvent::EventClaimed { reward, .. }
+        | AccountEvent::MissionClaimed { reward, .. }
+        | AccountEvent::PlaceRewarded { reward, .. }
+        | AccountEvent::RewardGifted { reward, .. } => reward.vip_points,
+        // These move gold, or leave the wallet alone.
         AccountEvent::SignUpBonusGranted { .. }
         | AccountEvent::GoldGranted { .. }
         | AccountEvent::GoldSpent { .. }
@@ -67,12 +79,9 @@ fn expected(before: Wallet, event: &AccountEvent, ledger: Option<&LedgerEntry>) 
         | AccountEvent::CoolingOffStarted { .. }
         | AccountEvent::SelfExcluded { .. }
         | AccountEvent::StreakClaimed { .. }
-        | AccountEvent::EventJoined { .. }
-        | AccountEvent::EventClaimed { .. }
-        | AccountEvent::MissionClaimed { .. }
-        | AccountEvent::PlaceRewarded { .. }
-        | AccountEvent::RewardGifted { .. } => Some(before),
-    }
+        | AccountEvent::EventJoined { .. } => 0,
+    };
+    Some(Wallet { vip_points: before.vip_points.checked_add(more)?, ..before })
 }
 
 /// Whether the amounts are split into gold and debt as they must be.

@@ -34,7 +34,7 @@ pub struct PlaceRow {
 /// All places: `$1` is the event, `$2` the occurrence.
 const PLACES: &str = "select row_number() over (order by score desc, scored_position, player_id)
                                as number,
-                             player_id as user_id, score as points, place as rewarded
+                             player_id as user_id, score as points, rewarded_place as rewarded
                         from read.participations
                        where event_id = $1 and occurrence_at = $2 and score > 0";
 

@@ -49,7 +49,7 @@ const COLUMNS: &str = "(
     receipt_code       text,
     score              bigint not null,
     scored_position    bigint,
-    place              bigint,
+    rewarded_place     bigint,
     place_receipt_code text
 ) with (fillfactor = 60)";
 
@@ -280,7 +280,7 @@ impl Columns {
                     receipt_code = coalesce(it.receipt_code, has.receipt_code),
                     score = coalesce(it.score, has.score),
                     scored_position = coalesce(it.scored_position, has.scored_position),
-                    place = coalesce(it.place, has.place),
+                    rewarded_place = coalesce(it.place, has.rewarded_place),
                     place_receipt_code = coalesce(it.place_receipt_code, has.place_receipt_code)
                from unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::bigint[],
                            $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[],

@@ -54,9 +54,9 @@ impl History {
 
     pub(super) fn play(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
         match self.random.random_range(0..24) {
-            0..10 => self.act(player, out),
+            0..10 => (0..3).for_each(|_| self.act(player, out)),
             10 => self.log_in(player, out),
-            11..14 => self.join(player, out),
+            11..14 => self.join_some(player, out),
             14..17 => self.claim_mission(player, out),
             17..19 => self.claim_event(player, out),
             19 => self.gift(player, out),
@@ -125,11 +125,11 @@ impl History {
 
     /// Rewards of some kinds, but not of none.
     fn rewards(&mut self) -> Rewards {
-        let (gold_too, vip_too) = (self.random.random_bool(0.6), self.random.random_bool(0.3));
+        let (gold_too, vip_too) = (self.random.random_bool(0.4), self.random.random_bool(0.3));
         let quantity = Quantity::new(self.random.random_range(1..3)).unwrap();
         let item = RewardItem { product_id: BENEFIT, quantity };
         Rewards {
-            gold: if gold_too { gold(self.random.random_range(1..200)) } else { gold(0) },
+            gold: if gold_too { gold(self.random.random_range(1..60)) } else { gold(0) },
             vip_points: if vip_too { self.random.random_range(1..20) } else { 0 },
             xp: self.random.random_range(1..100),
             items: if self.random.random_ratio(1, 4) { vec![item] } else { vec![] },

@@ -21,7 +21,11 @@ use super::verified;
 use crate::testing::{Writer, database, stored};
 use crate::verify::{Check, Report};
 
+mod contests;
 mod daily;
+mod events;
+mod missions;
+mod rewards;
 
 /// A history, and the findings that it must lead to: where, which rule, and a word of the message.
 #[derive(Default)]
@@ -444,7 +448,7 @@ async fn items_that_are_not_there_are_named() {
     story.uses(code, 1, 5);
     story.plant(Check::Item, "already");
     story.uses(code, 1, 6);
-    story.plant(Check::Item, "player 1 never bought the item 000000000001-3");
+    story.plant(Check::Item, "player 1 never got the item 000000000001-3");
     story.uses(code, 3, 5);
     story.plant(Check::Item, "had cost 0 paid and 151 free gold");
     story.takes_item_back(code, 2, 150);
@@ -461,7 +465,7 @@ async fn items_that_are_not_there_are_named() {
     story.codes -= 1;
     story.requests(&pack(300, 100));
     story.chapter();
-    story.plant(Check::Item, "player 2 never bought");
+    story.plant(Check::Item, "player 2 never got");
     story.uses(code, 1, 5);
     story.plant(Check::Purchase, "costs 301 gold and took 300");
     let movement = story.wallet().debit(gold(300), SpendOrder::FreeFirst).unwrap();

@@ -61,17 +61,20 @@ impl History {
     }
 
     pub(super) fn define_events(&mut self, out: &mut Vec<StoredEvent>) {
-        let daily = |zone: &str| recurrence("0 0 * * *", zone);
         let plain = self.event(None);
-        let login = LiveEventTerms { recurrence: daily("Asia/Seoul"), auto_claim: true, ..plain };
+        let login = LiveEventTerms {
+            recurrence: recurrence("0 0 * * *", "Asia/Seoul"),
+            auto_claim: true,
+            ..plain
+        };
         let welcome = LiveEventTerms {
             requirements: vec![needs("play_count", 10)],
             ends_at: Some(self.now() + TimeDelta::days(100_000)),
             ..self.event(None)
         };
         let contest = LiveEventTerms {
-            recurrence: daily("UTC"),
-            requirements: vec![needs("play_count", 4), needs("win_count", 2)],
+            recurrence: recurrence("0 0 * * 1,4", "UTC"),
+            requirements: vec![needs("play_count", 3), needs("win_count", 2)],
             capacity: Some(12),
             leaderboard: Some(self.leaderboard()),
             ..self.event(None)
@@ -153,9 +156,16 @@ impl History {
         LiveEventCommand::Revise { at, terms, versions: None }
     }
 
+    pub(super) fn join_some(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        for _ in 0..3 {
+            let event = self.any_event();
+            self.join(player, event, out);
+        }
+    }
+
     /// The participation and its seat together, or not at all.
-    pub(super) fn join(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
-        let (at, event_id) = (self.now(), self.any_event());
+    fn join(&mut self, player: i64, event_id: LiveEventId, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
         let Ok(seat) = self.play.events[&event_id].state.seat(at) else { return };
         let rank = self.identities.get(&player).map_or(Rank::Standard, |it| it.state.rank());
         let (occurrence, entry) = (seat.occurrence, seat.entry.clone());
