@@ -3,10 +3,10 @@
 //! exactly the log before it, it can be made once more here and compared.
 //!
 //! What that takes in memory: the board, the catalogue and each event once, which are few. For each
-//! player who plays, about 100 bytes, 48 for each goal in the latest period in which it came closer
-//! ([`progress`]), 24 for each event that was ever joined (its terms are shared by all who joined it
-//! under the same), 16 for each mission that was ever claimed. Contests and past play have their own
-//! ([`places`], [`past_play`]). Nothing grows with the number of actions.
+//! player, 32 bytes; for each who plays, about 100 more, 48 for each goal in the latest period in
+//! which it came closer ([`progress`]), 24 for each event that was ever joined (its terms are shared
+//! by all who joined it under the same), 16 for each mission that was ever claimed. Contests and past
+//! play have their own ([`places`], [`past_play`]). Nothing grows with the number of actions.
 
 use std::collections::HashMap;
 use std::slice;

@@ -4,7 +4,7 @@
 //! stream, which is short, is read ahead. Sums are kept only between the position after which past
 //! play counts and the event that says all of it is counted, and only for the period in which the
 //! mission was put on the board and later ones: about 40 bytes for each player who did something that
-//! is counted, and no more when that was counted for the player.
+//! is counted, and 16 for each for whom it was.
 
 use std::collections::{HashMap, HashSet};
 
