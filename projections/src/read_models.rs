@@ -200,13 +200,13 @@ pub(crate) async fn read_at<R>(
     into_row: impl Fn(&PgRow) -> Result<R, ReadError>,
 ) -> Result<At<Vec<R>>, ReadError> {
     let sql = format!(
-        "select followers.position as place, shown.* from read.followers
+        "select followers.position as read_at, shown.* from read.followers
            left join lateral (select true as found, asked.* from ({rows}) asked) shown on true
           where followers.name = '{NAME}' and followers.state = 'live'"
     );
     let shown = bind(sqlx::query(&sql)).fetch_all(pool).await.map_err(not_built)?;
     let Some(first) = shown.first() else { return Err(ReadError::NotBuilt) };
-    let position = number(first, "place")?;
+    let position = number(first, "read_at")?;
     let is_found = |row: &&PgRow| matches!(row.try_get("found"), Ok(Some(true)));
     let rows = shown.iter().filter(is_found).map(into_row).collect::<Result<_, _>>()?;
     Ok(At { position, rows })

@@ -83,6 +83,16 @@ impl Socket {
         }
     }
 
+    /// The next message of a type, whatever comes before it.
+    pub async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.json().await;
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
     /// The code with which it is closed by the other side.
     pub async fn close_code(&mut self) -> u16 {
         loop {

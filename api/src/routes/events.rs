@@ -64,7 +64,7 @@ pub struct JoinedView {
 }
 
 /// All events that can be seen, those shown first in front, with how the player stands in each.
-#[utoipa::path(get, path = "/api/events/", tag = "events", security(("token" = [])),
+#[utoipa::path(get, path = "/api/events", tag = "events", security(("token" = [])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "a bare array", body = Vec<EventView>),

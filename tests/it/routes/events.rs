@@ -123,10 +123,10 @@ async fn an_event_is_joined_played_and_claimed_and_screens_are_told() {
     let (mut feed, _) = Socket::me(&app, &token, None).await;
     let joined = join(&app, &token, 2).await;
     assert_eq!((&joined.body["reward_claimed"], joined.status.as_u16()), (&json!(false), 200));
-    let told = feed.named("event_progress").await;
+    let told = feed.until("event_progress").await;
     assert_eq!((&told["data"]["event_id"], &told["data"]["joined"]), (&json!(2), &json!(true)));
     play(&app, PLAYER_ID, "play_count", 4).await;
-    let told = feed.named("event_progress").await;
+    let told = feed.until("event_progress").await;
     assert_eq!((&told["data"]["progress"], &told["data"]["target"]), (&json!(4), &json!(10)));
     claim(&app, &token, 2).await.is_problem(409, "NOT_COMPLETED");
     let done = play(&app, PLAYER_ID, "play_count", 9).await;
@@ -142,12 +142,12 @@ async fn an_event_is_joined_played_and_claimed_and_screens_are_told() {
     assert_eq!(claimed.status, 200, "{}", claimed.text);
     assert_eq!(claimed.body["rewards"]["gold"], 5_000);
     assert_eq!(claimed.body["new_gold_balance"], 6_000);
-    let reward = feed.named("reward_granted").await;
+    let reward = feed.until("reward_granted").await;
     assert_eq!(
         (&reward["data"]["kind"], &reward["data"]["gold"]),
         (&json!("event"), &json!(5_000))
     );
-    let balance = feed.named("balance_update").await;
+    let balance = feed.until("balance_update").await;
     assert_eq!(balance["data"]["gold"], 6_000);
     assert_eq!(balance["position"], claimed.body["position"]);
     is_clean(&app).await;
@@ -170,7 +170,7 @@ async fn what_is_to_be_claimed_by_itself_is_once_it_is_complete() {
     let (mut feed, _) = Socket::me(&app, &token, None).await;
     play(&app, PLAYER_ID, "play_count", 2).await;
     play(&app, PLAYER_ID, "win_count", 1).await;
-    let reward = feed.named("reward_granted").await;
+    let reward = feed.until("reward_granted").await;
     assert_eq!((&reward["data"]["id"], &reward["data"]["level"]), (&json!(id), &json!(2)));
     let list = seen(&app, &token, &reward["position"]).await;
     assert_eq!(event(&list, id)["participation"]["claimed"], true);
@@ -193,13 +193,13 @@ async fn spending_buying_and_being_there_count_too() {
     let token = app.player().await;
     let (mut feed, _) = Socket::me(&app, &token, None).await;
     app.post("/test/spend", Some(&token), json!({"gold": 300})).await;
-    let spent = feed.named("mission_progress").await;
+    let spent = feed.until("mission_progress").await;
     assert_eq!(
         (&spent["data"]["mission_id"], &spent["data"]["progress"]),
         (&json!(missions[0]), &json!(300))
     );
     app.post("/api/shop/buy", Some(&token), json!({"product_id": 1001})).await;
-    let bought = feed.named("mission_progress").await;
+    let bought = feed.until("mission_progress").await;
     assert_eq!(bought["data"]["mission_id"], missions[1]);
     let path = "/api/events/missions/all";
     let list = app.get_at(path, &token, bought["position"].as_u64().unwrap()).await.body;

@@ -66,7 +66,7 @@ async fn scores_are_ranked_frozen_and_paid() {
     assert_eq!(shown["around_me"][3]["me"], true);
     assert_eq!(
         (&shown["top"][0]["nickname"], &shown["top"][0]["rewards"]["gold"]),
-        (&json!("서연"), &json!(500))
+        (&json!("서연별"), &json!(500))
     );
     app.get("/api/events/2/leaderboard", Some(&tokens[0])).await.is_problem(404, "NOT_FOUND");
 

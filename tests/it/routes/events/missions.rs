@@ -37,7 +37,7 @@ async fn play_completes_missions_and_each_is_claimed_once_a_period() {
     claim(&app, &token, 99).await.is_problem(404, "NOT_FOUND");
 
     let played = play(&app, PLAYER_ID, "play_count", 1).await;
-    let told = feed.named("mission_progress").await;
+    let told = feed.until("mission_progress").await;
     assert_eq!(
         (&told["data"]["mission_id"], &told["data"]["completed"]),
         (&json!(1), &json!(true))
