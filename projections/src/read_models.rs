@@ -191,7 +191,8 @@ pub enum ReadError {
 pub(crate) type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 /// Reads rows of a view and the place of the read models in one statement, so in one snapshot.
-/// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`.
+/// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`. None of
+/// its columns may be called `place` or `found`.
 /// Its order is kept: it is the inner side of a join with one row.
 pub(crate) async fn read_at<R>(
     pool: &PgPool,

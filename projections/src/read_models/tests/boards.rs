@@ -1,21 +1,27 @@
 //! Leaderboards: who is where, also of those with the same score, and whose place is still to be
 //! rewarded.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::AccountEvent;
 use domain::activity::{ActivityEvent, Advance, Goal};
 use domain::aggregate::Event;
+use domain::event::ClubEvent;
 use domain::id::{LiveEventId, PlayerId, ReceiptCode};
 use domain::live_event::{Entry, LiveEventEvent};
 use domain::money::{GoldParts, Movement, Wallet};
 use domain::reward::{Reward, Rewards};
-use domain::schedule::Occurrence;
+use domain::schedule::{FOR_GOOD, Occurrence};
 use domain::stored::StoredEvent;
 use domain::testing::at;
 
+use super::play::told;
 use super::{MANY, followed};
+use crate::read_models::live_events::{self, LiveEventRow};
 use crate::read_models::participations::{self, Leaderboard, PlaceRow};
 use crate::rebuild::{IfDifferent, rebuild};
+use crate::testing::history::History;
 use crate::testing::{Writer, database, stored};
 
 fn row(place: u64, player: i64, score: u64) -> PlaceRow {
@@ -61,6 +67,51 @@ async fn leaderboards_are_in_the_order_of_scores() {
         open += usize::from(!top.is_frozen);
     }
     assert!(boards > 4 && ties > 3 && open > 0, "{boards} {ties} {open}");
+}
+
+/// Boards that are to be frozen if it is so late.
+fn to_freeze(
+    history: &History,
+    events: &[LiveEventRow],
+    ends: &BTreeMap<(LiveEventId, DateTime<Utc>), DateTime<Utc>>,
+    over_by: DateTime<Utc>,
+) -> Vec<(LiveEventId, DateTime<Utc>)> {
+    let first = |event: &LiveEventRow| {
+        let frozen = event.frozen.as_ref();
+        if frozen.is_some_and(|board| board.places_rewarded.is_none()) {
+            return None;
+        }
+        let (_, occurrence_at, _) = history.leaderboards().find(|(id, at, _)| {
+            *id == event.event_id && frozen.is_none_or(|board| board.occurrence_at < *at)
+        })?;
+        let ends_at = ends[&(event.event_id, occurrence_at)];
+        let is_over = ends_at.min(event.ended_at.unwrap_or(FOR_GOOD)) <= over_by;
+        is_over.then_some((event.event_id, occurrence_at))
+    };
+    events.iter().filter_map(first).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boards_are_frozen_one_after_the_other() {
+    let mut seen = 0;
+    for seed in 37..41 {
+        let (pool, history) = followed(seed, 2_000).await;
+        let joined = told(&pool).await.into_iter().filter_map(|(_, told)| match told {
+            ClubEvent::Account(_, AccountEvent::EventJoined { event_id, occurrence, .. }) => {
+                Some(((event_id, occurrence.starts_at), occurrence.ends_at))
+            }
+            _ => None,
+        });
+        let ends = joined.collect();
+        let events = live_events::all(&pool).await.unwrap().rows;
+        for days in -12..12 {
+            let over_by = history.now() + TimeDelta::days(days);
+            let shown = participations::boards_to_freeze(&pool, over_by).await.unwrap().rows;
+            assert_eq!(shown, to_freeze(&history, &events, &ends, over_by));
+            seen += shown.len();
+        }
+    }
+    assert!(seen > 0);
 }
 
 const EVENT: LiveEventId = LiveEventId(2);
