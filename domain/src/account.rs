@@ -9,8 +9,10 @@ mod controls;
 mod daily;
 mod event;
 mod items;
+mod ledger;
 mod pace;
 mod participation;
+mod purchases;
 mod refunds;
 
 use std::collections::BTreeMap;
@@ -27,18 +29,20 @@ pub use daily::{
     DAILY_VIP_POINTS, Daily, LAST_RISING_DAY, StreakDay, StreakReward, XP_PER_LEVEL, level,
     streak_count,
 };
-pub use event::{AccountEvent, CounterAccount, FailureReason, FraudRule, LedgerEntry, VoidReason};
+pub use event::{AccountEvent, FailureReason, FraudRule, VoidReason};
+pub use ledger::{CounterAccount, LedgerEntry};
 pub use pace::LONGEST_LOOK;
 pub use participation::Participation;
 
 use crate::activity::MissionPeriod;
 use crate::aggregate::Aggregate;
 use crate::id::{CardPrint, ItemId, LiveEventId, MissionId, PlayerId, PromoCode, ReceiptCode};
-use crate::limit::{Period, UseLimit, Uses};
+use crate::limit::{UseLimit, Uses};
 use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
-use crate::offer::{Offer, Rank, Ware};
+use crate::offer::Ware;
 use items::Item;
 use pace::Pace;
+use purchases::OpenPurchase;
 use refunds::{PendingRefund, Refunds};
 
 /// An account as its stream tells it.
@@ -61,16 +65,6 @@ pub struct Account {
     claimed_missions: BTreeMap<MissionId, MissionPeriod>,
     /// The latest occurrence of each event whose place was rewarded.
     rewarded_places: BTreeMap<LiveEventId, DateTime<Utc>>,
-}
-
-/// A purchase for real money between its request and its end: what its end has to undo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct OpenPurchase {
-    at: DateTime<Utc>,
-    gold: Gold,
-    total_cents: Cents,
-    counted: Option<(Ware, Period, u32)>,
-    promo: Option<PromoCode>,
 }
 
 type Decision = Result<Vec<AccountEvent>, AccountRefusal>;
@@ -216,47 +210,6 @@ impl Account {
         }
         let balance = self.with_vip_points(vip_points)?;
         Ok(vec![AccountEvent::VipPointsGranted { at, receipt_code, vip_points, balance }])
-    }
-
-    /// Whether a purchase may begin. All limits are looked at here, before the provider hears of it.
-    fn may_request(
-        &self,
-        at: DateTime<Utc>,
-        offer: &Offer,
-        rank: Rank,
-        rules: &PurchaseRules,
-    ) -> Result<(), AccountRefusal> {
-        self.may_spend(at)?;
-        if let Some((rule, until)) = self.pace.block_at(at) {
-            return Err(AccountRefusal::PurchasesBlocked { rule, until });
-        }
-        if rank < offer.min_rank {
-            return Err(AccountRefusal::RankRequired { needs: offer.min_rank });
-        }
-        self.may_have(offer.ware, offer.user_limit, u8::from(offer.quantity).into(), at)?;
-        if let Some(promo) = offer.promo
-            && let Some(most) = promo.user_limit
-            && self.promo_uses.get(&promo.code).copied().unwrap_or_default() >= most
-        {
-            return Err(AccountRefusal::PromoUserLimitReached { most });
-        }
-        self.controls.allow(at, offer.total_cents)?;
-        if matches!(offer.ware, Ware::Package(_))
-            && let Some(until) = self.pace.limited_until(rules, at)
-        {
-            return Err(AccountRefusal::TooFast { until });
-        }
-        self.credit(GoldParts::all_paid(offer.gold)).map(drop)
-    }
-
-    fn complete(&self, at: DateTime<Utc>, receipt_code: ReceiptCode) -> Decision {
-        let gold = GoldParts::all_paid(self.open_purchase(receipt_code)?.gold);
-        let movement = self.wallet.credit(gold).ok_or(AccountRefusal::BalanceTooLarge)?;
-        Ok(vec![AccountEvent::PurchaseCompleted { at, receipt_code, movement }])
-    }
-
-    fn open_purchase(&self, code: ReceiptCode) -> Result<&OpenPurchase, AccountRefusal> {
-        self.open_purchases.get(&code).ok_or(AccountRefusal::PurchaseNotOpen)
     }
 
     fn request_refund(
@@ -568,44 +521,6 @@ impl Aggregate for Account {
             + self.participations.len() * 320
             + (self.claimed_missions.len() + self.rewarded_places.len()) * 32
             + self.pace.weight()
-    }
-}
-
-/// Remembering.
-impl Account {
-    fn requested(
-        &mut self,
-        at: DateTime<Utc>,
-        receipt_code: ReceiptCode,
-        card: Option<CardPrint>,
-        offer: &Offer,
-    ) {
-        let count: u32 = u8::from(offer.quantity).into();
-        let counted = offer.user_limit.map(|limit| (offer.ware, limit.per, count));
-        if let Some((ware, per, count)) = counted {
-            self.uses.entry(ware).or_default().add(per, at, count.into());
-        }
-        let promo = offer.promo.filter(|promo| promo.user_limit.is_some()).map(|promo| promo.code);
-        if let Some(code) = promo {
-            *self.promo_uses.entry(code).or_default() += 1;
-        }
-        let Offer { gold, total_cents, .. } = *offer;
-        self.controls.spent(at, total_cents);
-        self.pace.bought(at, card, matches!(offer.ware, Ware::Package(_)));
-        let open = OpenPurchase { at, gold, total_cents, counted, promo };
-        self.open_purchases.insert(receipt_code, open);
-    }
-
-    /// What was counted at the request of a purchase is given back.
-    fn not_paid(&mut self, receipt_code: ReceiptCode) {
-        let Some(open) = self.open_purchases.remove(&receipt_code) else { return };
-        if let Some((ware, per, count)) = open.counted {
-            self.uses.entry(ware).or_default().take(per, open.at, count.into());
-        }
-        if let Some(uses) = open.promo.and_then(|code| self.promo_uses.get_mut(&code)) {
-            *uses = uses.saturating_sub(1);
-        }
-        self.controls.unspent(open.at, open.total_cents);
     }
 }
 

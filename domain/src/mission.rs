@@ -260,6 +260,9 @@ pub enum MissionRefusal {
     /// A mission can only wait for older ones: so there are no circles.
     #[error("a mission can only require missions that were there before it")]
     RequiresUnknown,
+    /// What was done before it was there is being counted by its present terms.
+    #[error("past play is still being counted for this mission: try again in a moment")]
+    StillCounting,
     /// It is at another version than the caller has seen.
     #[error("the mission is at version {version} by now")]
     OtherVersion {
@@ -333,13 +336,16 @@ impl Aggregate for MissionBoard {
                 Ok(vec![MissionEvent::MissionDefined { at, mission_id, terms, counts_after }])
             }
             MissionCommand::Revise { at, mission_id, terms, versions } => {
-                let Mission { version, terms: present, .. } = find(mission_id)?;
+                let Mission { version, terms: present, counts_after } = find(mission_id)?;
                 let version = *version;
                 if versions.as_ref().is_some_and(|seen| !seen.contains(&version)) {
                     return Err(MissionRefusal::OtherVersion { version });
                 }
                 if present == terms {
                     return Ok(vec![]);
+                }
+                if counts_after.is_some() {
+                    return Err(MissionRefusal::StillCounting);
                 }
                 if (present.counter, present.cadence) != (terms.counter, terms.cadence) {
                     return Err(MissionRefusal::MeasureIsFixed);
@@ -492,9 +498,15 @@ mod tests {
             terms: terms(),
             counts_after: Some(0),
         };
+        let dearer = MissionTerms { target: 3, ..terms() };
+        given::<MissionBoard>(std::slice::from_ref(&asked))
+            .when(&revise(1, dearer, None))
+            .then_refused(&MissionRefusal::StillCounting);
         let add = MissionCommand::AddPastPlay { at: at(2), mission_id, players: 3 };
         let added = MissionEvent::PastPlayAdded { at: at(2), mission_id, players: 3 };
-        given::<MissionBoard>(&[asked.clone()]).when(&add).then(std::slice::from_ref(&added));
+        given::<MissionBoard>(std::slice::from_ref(&asked))
+            .when(&add)
+            .then(std::slice::from_ref(&added));
         given::<MissionBoard>(&[asked, added]).when(&add).then(&[]);
         given::<MissionBoard>(&[defined(1, terms())]).when(&add).then(&[]);
     }

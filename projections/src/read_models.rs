@@ -192,7 +192,7 @@ pub(crate) type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postg
 
 /// Reads rows of a view and the place of the read models in one statement, so in one snapshot.
 /// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`. None of
-/// its columns may be called `place` or `found`.
+/// its columns may be called `read_at` or `found`.
 /// Its order is kept: it is the inner side of a join with one row.
 pub(crate) async fn read_at<R>(
     pool: &PgPool,

@@ -178,7 +178,9 @@ impl From<MissionRefusal> for ApiError {
         let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
             MissionRefusal::NotFound => told(Reason::NotFound),
-            MissionRefusal::MeasureIsFixed => told(Reason::Conflict),
+            MissionRefusal::MeasureIsFixed | MissionRefusal::StillCounting => {
+                told(Reason::Conflict)
+            }
             MissionRefusal::RequiresUnknown => wrong_field("requires", refusal.to_string()),
             MissionRefusal::OtherVersion { version } => {
                 told(Reason::PreconditionFailed).with("version", version)

@@ -7,6 +7,8 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::IdempotencyKey;
 use commands::play::{Action, Recording};
+use commands::reactions::deeds::PURCHASE_COUNT;
+use domain::activity::LOGIN;
 use domain::id::{Counter, PlayerId};
 use serde::Serialize;
 use serde_json::Value;
@@ -35,7 +37,8 @@ pub struct ActionReport {
     /// characters. A UUID of version 7 is best: others must be looked up in the database first.
     action_id: String,
     user_id: i64,
-    /// What was done and is counted, such as `play_count` or `win_count`.
+    /// What was done and is counted, such as `play_count` or `win_count`. `login` and
+    /// `purchase_count` are counted by the club itself.
     action_type: String,
     /// How often, or how much; 1, if left out.
     amount: Option<u64>,
@@ -131,7 +134,7 @@ fn parse(mut fields: Fields, now: DateTime<Utc>) -> Result<Vec<Action>, ApiError
     }
     let action_id = fields.required("action_id", values::key);
     let player = fields.required("user_id", values::user_id);
-    let action = fields.required("action_type", play::counter);
+    let action = fields.required("action_type", reported);
     let amount = fields.nullable("amount", play::amount);
     let at = fields.nullable("at", past(now));
     fields.finish(|| Some(vec![made(action_id?, player?, action?, (amount, at))]))
@@ -141,7 +144,7 @@ fn one(value: &Value, now: DateTime<Utc>) -> Result<Action, Wrong> {
     Object::parse(value, |object| {
         let action_id = object.required("action_id", values::key)?;
         let player = object.required("user_id", values::user_id)?;
-        let action = object.required("action_type", play::counter)?;
+        let action = object.required("action_type", reported)?;
         let amount = object.optional("amount", play::amount)?;
         let at = object.optional("at", past(now))?;
         Ok(made(action_id, player, action, (amount, at)))
@@ -155,6 +158,15 @@ fn made(
     (amount, at): (Option<u64>, Option<DateTime<Utc>>),
 ) -> Action {
     Action { action_id, player, action, amount: amount.unwrap_or(1), at, cause: None }
+}
+
+/// What a game server may report: some things only the club itself sees.
+fn reported(value: &Value) -> Result<Counter, Wrong> {
+    let action = play::counter(value)?;
+    if [LOGIN, PURCHASE_COUNT].contains(&action.as_str()) {
+        return Err(Wrong::new("value_error", "this is counted by the club itself"));
+    }
+    Ok(action)
 }
 
 /// A moment that has been; clocks may differ a little.
@@ -206,6 +218,7 @@ mod tests {
             action("action_id", json!("a b")),
             action("user_id", json!(0)),
             action("action_type", json!("Play")),
+            action("action_type", json!("login")),
             action("amount", json!(0)),
             action("amount", json!(-5)),
             action("at", json!("2026-11-25T12:01:01Z")),

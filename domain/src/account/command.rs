@@ -12,7 +12,6 @@ use crate::offer::{BenefitOffer, Offer, Rank};
 use crate::reward::{GivenItem, Rewards};
 
 /// What may be asked of an account.
-#[expect(clippy::large_enum_variant, reason = "made once a decision, on the stack, and not kept")]
 #[derive(Debug, Clone)]
 pub enum AccountCommand {
     /// Open it, with gold for signing up; asking again does nothing.

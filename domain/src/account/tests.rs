@@ -3,9 +3,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::{ChargeId, ProductId};
-use crate::limit::Rate;
+use crate::limit::{Period, Rate};
 use crate::money::{Direction, Quantity};
-use crate::offer::BenefitOffer;
+use crate::offer::{BenefitOffer, Offer, Rank};
 use crate::product::{Product, ProductEvent};
 use crate::testing::{at, given, small_pack};
 

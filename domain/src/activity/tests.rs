@@ -93,7 +93,7 @@ fn being_there_counts_once_a_day() {
     given::<Activity>(&[])
         .when(&login("2026-12-31T23:59:59.999999Z"))
         .then(std::slice::from_ref(&first));
-    given::<Activity>(&[first.clone()]).when(&login("2026-12-31T00:00:00Z")).then(&[]);
+    given::<Activity>(std::slice::from_ref(&first)).when(&login("2026-12-31T00:00:00Z")).then(&[]);
     let next = event("2027-01-01T00:00:00Z", "2027-01-01");
     given::<Activity>(&[first]).when(&login("2027-01-01T00:00:00Z")).then(&[next]);
 }

@@ -1,6 +1,8 @@
 //! `/api/admin`.
 
+mod events;
 mod grants;
+mod missions;
 mod packages;
 mod products;
 mod promos;
