@@ -19,7 +19,7 @@ pub use fields::Fields;
 use crate::error::{ApiError, Reason};
 
 /// The longest body.
-pub const BODY_LIMIT: usize = 64 * 1024;
+pub const BODY_LIMIT: usize = 128 * 1024;
 /// What is read and thrown away of a longer one, so that its sender gets to see the refusal.
 const DRAIN_LIMIT: usize = 32 * 1024 * 1024;
 /// How long a body may take.

@@ -13,7 +13,7 @@ use domain::money::Wallet;
 use domain::reward::Rewards;
 use domain::schedule::Occurrence;
 
-pub use staff::{EventChange, EventNow, NewEvent};
+pub use staff::{EventChange, EventDraft, EventNow, NewEvent};
 
 use crate::Commands;
 use crate::bus::{Answer, Committed, Failure, Request, Unavailable};

@@ -61,7 +61,8 @@ impl FollowerError {
 }
 
 /// When this happened, ask for that: at least once for each event, in position order, on one node
-/// at a time. Made harmless by the idempotency key `<reaction>/<position>` of what it asks for.
+/// at a time. Made harmless by the idempotency key `<reaction>/<position>` of what it asks for: in a
+/// log that does not hold its place (it was restored) it begins anew.
 pub trait Reaction: Send + 'static {
     /// Its name in `read.followers`. Forever.
     const NAME: &'static str;

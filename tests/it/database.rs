@@ -71,10 +71,24 @@ impl Database {
         url(&self.name)
     }
 
-    /// How many events its log has.
+    /// How many events are in its log, but for those of play: they follow by themselves from signing in,
+    /// spending and buying.
     pub async fn events(&self) -> i64 {
-        let count = sqlx::query_scalar("select count(*) from events");
-        count.fetch_one(&mut self.superuser().await).await.unwrap()
+        self.number("select count(*) from events where aggregate_type <> 'activity'").await
+    }
+
+    /// The position of the last event.
+    pub async fn head(&self) -> i64 {
+        self.number("select coalesce(max(position), 0) from events").await
+    }
+
+    /// The position of the last event of an account.
+    pub async fn last_of_accounts(&self) -> i64 {
+        self.number("select max(position) from events where aggregate_type = 'account'").await
+    }
+
+    async fn number(&self, select: &str) -> i64 {
+        sqlx::query_scalar(select).fetch_one(&mut self.superuser().await).await.unwrap()
     }
 
     /// Connections as the service has them.

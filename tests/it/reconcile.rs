@@ -90,7 +90,7 @@ async fn every_difference_is_found_and_what_can_be_repaired_is() {
     let (code, report, said) = reconcile(&app, &["--repair"]).await;
     assert_eq!((code, kinds(&report)), (Some(0), vec![]), "{said}");
     assert_eq!(report["repairs"].as_array().unwrap().len(), 3, "{said}");
-    let at = app.database.events().await;
+    let at = app.database.head().await;
     let balance = app.get_at("/api/users/balance", &player, at.unsigned_abs()).await;
     assert_eq!(balance.body["gold"], 1_100, "one of three is left: {}", balance.text);
     let (code, said) = crate::app::replay(&app.database, &["verify"]).await;

@@ -25,6 +25,17 @@ pub struct NewEvent {
     pub replayed: bool,
 }
 
+/// An event that is to be drawn up.
+#[derive(Debug, Clone, Serialize)]
+pub struct EventDraft {
+    /// What it shall be and pay.
+    pub terms: LiveEventTerms,
+    /// Whether it begins when it is drawn up, whatever its terms say: a repeat later is the same wish.
+    pub starts_now: bool,
+    /// Whether it is published at once.
+    pub publish: bool,
+}
+
 /// An event at a moment, from the node's own state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventNow {
@@ -82,20 +93,23 @@ impl EventChange {
 const NUMBERS_TRIED: usize = 100_000;
 
 impl Commands {
-    /// Draws up a new event, under the first free number, and publishes it at once, if that is
-    /// wanted. The number is no part of what is asked, so a repeat finds the event of the first time.
+    /// Draws up a new event, under the first free number. The number is no part of what is asked, so a
+    /// repeat finds the event of the first time.
     ///
     /// # Errors
     /// If a reward's item is no benefit.
     pub async fn add_event(
         &self,
         caller: &Caller,
-        terms: LiveEventTerms,
-        publish: bool,
+        draft: EventDraft,
     ) -> Result<NewEvent, Failure<PlayRefusal>> {
         let at = self.clock.now();
-        let fingerprint = self.fingerprints.fingerprint("add_event", &(&terms, publish));
+        let fingerprint = self.fingerprints.fingerprint("add_event", &draft);
         let request = Request::new(caller, None).keyed(fingerprint);
+        let EventDraft { mut terms, starts_now, publish } = draft;
+        if starts_now {
+            terms.starts_at = at;
+        }
         let decide = move |world: &mut World<'_>| {
             check_terms(world, &terms, at)?;
             let define = LiveEventCommand::Define { at, terms: terms.clone() };

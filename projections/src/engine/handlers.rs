@@ -26,11 +26,24 @@ impl<R: Reaction> Follow for Reacting<R> {
 
     fn open<'a>(&'a mut self, link: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
         Box::pin(async move {
+            let place = feed::genesis(link).await?;
+            let first = Checkpoint { generation: 1, version: 1, place };
             let checkpoint = match checkpoint::live(link, R::NAME).await? {
-                Some(checkpoint) => checkpoint,
+                Some(stored) if is_in_log(link, &stored.place).await? => stored,
+                // Another history: asking again for what was asked for does nothing twice.
+                Some(stored) => {
+                    let position = stored.place.position;
+                    tracing::warn!(
+                        reaction = R::NAME,
+                        position,
+                        "its place has gone: it begins anew"
+                    );
+                    if !checkpoint::advance(link, R::NAME, "live", &stored, &place).await? {
+                        return Err(FollowerError::Superseded);
+                    }
+                    Checkpoint { place, ..stored }
+                }
                 None => {
-                    let place = feed::genesis(link).await?;
-                    let first = Checkpoint { generation: 1, version: 1, place };
                     checkpoint::insert(link, R::NAME, &first, "live").await?;
                     first
                 }
@@ -57,6 +70,10 @@ impl<R: Reaction> Follow for Reacting<R> {
     fn idle(&mut self) -> Outcome<'_, ()> {
         Box::pin(self.reaction.idle())
     }
+}
+
+async fn is_in_log(link: &mut Link, place: &Place) -> Result<bool, FollowerError> {
+    Ok(feed::hash_at(link, place.position).await? == Some(place.hash))
 }
 
 /// A sink says itself where it stands.

@@ -36,10 +36,10 @@ async fn each_action_counts_once_whatever_batch_it_comes_in() {
         (Some("nobody-1"), 1)
     );
 
-    let events = app.database.events().await;
+    let events = app.database.head().await;
     let again = service.post(&app, PATH, &batch).await;
     assert_eq!((&again.body["accepted"], &again.body["duplicates"]), (&json!(0), &json!(4)));
-    assert_eq!(app.database.events().await, events, "nothing was written");
+    assert_eq!(app.database.head().await, events, "nothing was written");
     // The same after a restart, when nothing is in memory.
     let app = App::start_on(app.kill().await, &[]).await;
     let again = service.post(&app, PATH, &batch).await;
@@ -47,7 +47,7 @@ async fn each_action_counts_once_whatever_batch_it_comes_in() {
     // An id is the name of one action.
     let other = service.post(&app, PATH, &action("old-style-1", 6, "play_count")).await;
     assert_eq!(other.body["rejected"][0]["code"], "ACTION_ID_REUSED", "{}", other.text);
-    assert_eq!(app.database.events().await, events, "nothing was written");
+    assert_eq!(app.database.head().await, events, "nothing was written");
     is_clean(&app).await;
 }
 
@@ -76,7 +76,7 @@ async fn a_players_actions_are_written_in_the_order_in_which_they_are_given() {
 async fn what_cannot_be_taken_is_refused_whole_and_by_name() {
     let app = App::start().await;
     let service = Service::demo(&app).await;
-    let events = app.database.events().await;
+    let events = app.database.head().await;
     let many: Vec<Value> =
         (0..501).map(|n| action(&format!("m-{n}"), PLAYER_ID, "play_count")).collect();
     let with = |name: &str, value: Value| {
@@ -99,5 +99,5 @@ async fn what_cannot_be_taken_is_refused_whole_and_by_name() {
     let scope = service.post(&app, PATH, &action("s-1", PLAYER_ID, "spend_gold")).await;
     scope.is_problem(403, "SCOPE_MISSING");
     assert_eq!(scope.body["scope"], "actions:spend_gold");
-    assert_eq!(app.database.events().await, events, "nothing was written");
+    assert_eq!(app.database.head().await, events, "nothing was written");
 }

@@ -39,7 +39,7 @@ async fn a_purchase_arrives_with_the_whole_balance_at_its_position() {
     let token = app.player().await;
     let (mut feed, subscribed) = Socket::me(&app, &token, None).await;
     assert_eq!((&subscribed["recovered"], &subscribed["channel"]), (&json!(false), &json!("me")));
-    assert_eq!(position(&subscribed), u64::try_from(app.database.events().await).unwrap());
+    assert_eq!(position(&subscribed), u64::try_from(app.database.head().await).unwrap());
     let state = &subscribed["state"];
     assert_eq!((&state["gold"], &state["user_id"]), (&json!(1000), &json!(PLAYER_ID)));
     let balance = app.get("/api/users/balance", Some(&token)).await;

@@ -16,7 +16,7 @@ async fn the_balance_is_the_one_that_people_know() {
     assert!(balance.text.starts_with(known), "{}", balance.text);
     let parts = (&balance.body["gold_paid"], &balance.body["gold_free"]);
     assert_eq!(parts, (&json!(0), &json!(1000)));
-    assert_eq!(balance.body["position"], app.database.events().await);
+    assert_eq!(balance.body["position"], app.database.head().await);
 }
 
 /// Moves the player's gold: bought 100, got 50, spent 1,020, which takes free gold first.

@@ -36,7 +36,7 @@ async fn who_signs_is_believed_with_and_without_a_final_slash() {
     let signature = service.signature(&timestamp, "POST", PATH, "{");
     let answer = service.send(&app, PATH, &timestamp, &signature, "{".to_owned()).await;
     answer.is_problem(400, "MALFORMED_JSON");
-    let long = " ".repeat(64 * 1024 + 1);
+    let long = " ".repeat(128 * 1024 + 1);
     let signature = service.signature(&timestamp, "POST", PATH, &long);
     let answer = service.send(&app, PATH, &timestamp, &signature, long).await;
     answer.is_problem(413, "BODY_TOO_LARGE");

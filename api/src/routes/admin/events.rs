@@ -8,8 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::DateTime;
 use commands::bus::Committed;
-use commands::events::EventChange;
+use commands::events::{EventChange, EventDraft};
 use domain::id::LiveEventId;
 use projections::read_models::live_events::{self, LiveEventRow};
 use serde::Serialize;
@@ -87,10 +88,13 @@ pub async fn add(
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let SentTerms { terms, publish, idempotency_key } =
-        SentTerms::parse(fields, app.commands.clock.now())?;
+    let starts_now = !fields.has("starts_at");
+    // A moment that is left out is no part of the wish, or a repeat would be another one.
+    let begins = if starts_now { DateTime::UNIX_EPOCH } else { app.commands.clock.now() };
+    let SentTerms { terms, publish, idempotency_key } = SentTerms::parse(fields, begins)?;
     let caller = asked.with_key(idempotency_key.as_deref())?.caller(admin.actor());
-    let added = app.commands.add_event(&caller, terms, publish).await?;
+    let draft = EventDraft { terms, starts_now, publish };
+    let added = app.commands.add_event(&caller, draft).await?;
     app.positions.acknowledge(admin.0.player, added.position);
     let event = now(&app, added.event).await?;
     let tag = [(header::ETAG, etag(event.version))];

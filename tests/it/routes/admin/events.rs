@@ -33,7 +33,12 @@ async fn an_event_is_drawn_up_changed_and_published() {
     let tag = made.headers["etag"].to_str().unwrap().to_owned();
     let richer = wish(json!({"ends_at": ends_at, "rewards": {"gold": 9, "xp": 1}}));
     let changed = put(&app, &admin, 4, &tag, richer.clone()).await;
-    assert_eq!((&changed.body["version"], &changed.body["rewards"]["gold"]), (&json!(2), &json!(9)), "{}", changed.text);
+    assert_eq!(
+        (&changed.body["version"], &changed.body["rewards"]["gold"]),
+        (&json!(2), &json!(9)),
+        "{}",
+        changed.text
+    );
     put(&app, &admin, 4, &tag, richer).await.is_problem(412, "PRECONDITION_FAILED");
     let published = app.post("/api/admin/events/4/publish", Some(&admin), json!({})).await;
     assert_eq!(published.body["status"], "published", "{}", published.text);
@@ -59,7 +64,11 @@ async fn an_event_is_drawn_up_changed_and_published() {
         json!({"ends_at": ends_at, "participants": 3}),
     ] {
         let refused = app.post("/api/admin/events", Some(&admin), wish(bad.clone())).await;
-        assert_eq!((refused.status.as_u16(), &refused.body["code"]), (422, &json!("VALIDATION_FAILED")), "{bad}");
+        assert_eq!(
+            (refused.status.as_u16(), &refused.body["code"]),
+            (422, &json!("VALIDATION_FAILED")),
+            "{bad}"
+        );
     }
     is_clean(&app).await;
 }
@@ -90,8 +99,11 @@ async fn a_preview_tells_from_the_log_what_an_event_would_have_paid_and_writes_n
 async fn the_staff_sees_who_takes_part_and_what_was_paid_and_gives_rewards() {
     let app = App::start().await;
     let ends_at = moment(&app).await + TimeDelta::days(1);
-    let id = publish(&app, json!({"ends_at": ends_at, "rewards": {"gold": 5},
-        "requirements": [{"counter": "play_count", "target": 2}]}))
+    let id = publish(
+        &app,
+        json!({"ends_at": ends_at, "rewards": {"gold": 5},
+        "requirements": [{"counter": "play_count", "target": 2}]}),
+    )
     .await;
     let (admin, token) = (app.admin().await, app.player().await);
     let other = app.sign_in("/api/auth/login", ("minjun", "1234")).await;
@@ -103,23 +115,38 @@ async fn the_staff_sees_who_takes_part_and_what_was_paid_and_gives_rewards() {
     let listed = app.get_at(&path, &admin, played).await;
     let items = listed.body["items"].as_array().unwrap();
     assert_eq!((items.len(), &items[0]["user_id"]), (2, &json!(6)), "{}", listed.text);
-    assert_eq!(items[1]["progress"][0], json!({"counter": "play_count", "progress": 1, "target": 2}));
+    assert_eq!(
+        items[1]["progress"][0],
+        json!({"counter": "play_count", "progress": 1, "target": 2})
+    );
     let page = app.get(&format!("{path}?limit=1"), Some(&admin)).await.body;
     let next = format!("{path}?limit=1&cursor={}", page["next_cursor"].as_str().unwrap());
     assert_eq!(app.get(&next, Some(&admin)).await.body["items"][0]["user_id"], PLAYER_ID);
 
     let gift = json!({"user_id": PLAYER_ID, "reason": "sorry",
         "rewards": {"gold": 7, "vip_points": 1, "items": [{"product_id": 2001}]}});
-    app.post("/api/admin/rewards", Some(&admin), gift.clone()).await.is_problem(400, "IDEMPOTENCY_KEY_REQUIRED");
+    app.post("/api/admin/rewards", Some(&admin), gift.clone())
+        .await
+        .is_problem(400, "IDEMPOTENCY_KEY_REQUIRED");
     let given = app.post_keyed("/api/admin/rewards", &admin, "gift-1", &gift).await;
-    assert_eq!((&given.body["new_gold_balance"], &given.body["new_vip_points"]), (&json!(1_007), &json!(1)), "{}", given.text);
+    assert_eq!(
+        (&given.body["new_gold_balance"], &given.body["new_vip_points"]),
+        (&json!(1_007), &json!(1)),
+        "{}",
+        given.text
+    );
     let repeat = app.post_keyed("/api/admin/rewards", &admin, "gift-1", &gift).await;
     assert_eq!(repeat.text, given.text);
     let rewards = app.get(&format!("/api/admin/rewards?user_id={PLAYER_ID}"), Some(&admin)).await;
     let line = &rewards.body["items"][0];
-    assert_eq!((&line["kind"], &line["gold"], &line["items"]), (&json!("gift"), &json!(7), &json!(1)));
-    assert_eq!(line["actor"], "admin:24", "{}", rewards.text);
+    assert_eq!(
+        (&line["kind"], &line["gold"], &line["items"]),
+        (&json!("gift"), &json!(7), &json!(1))
+    );
+    assert_eq!(line["actor"], "admin:1", "{}", rewards.text);
     app.get("/api/admin/rewards?kind=bribe", Some(&admin)).await.is_problem(400, "BAD_REQUEST");
-    app.post_keyed("/api/admin/rewards", &token, "gift-2", &gift).await.is_problem(403, "FORBIDDEN");
+    app.post_keyed("/api/admin/rewards", &token, "gift-2", &gift)
+        .await
+        .is_problem(403, "FORBIDDEN");
     is_clean(&app).await;
 }

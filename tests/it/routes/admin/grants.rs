@@ -24,7 +24,7 @@ async fn a_grant_moves_gold_or_vip_points_and_keeps_its_reason_beside_the_log() 
     }
     assert_eq!(granted.body["receipt_code"].as_str().unwrap().len(), 12);
     let position = granted.body["position"].as_i64().unwrap();
-    assert_eq!(position, app.database.events().await);
+    assert_eq!(position, app.database.head().await);
     let wish = json!({"vip_points": 50, "reason": "vip"});
     let points = app.post_keyed(GRANT, &admin, "g-2", &wish).await;
     assert_eq!(

@@ -39,7 +39,12 @@ async fn missions_are_made_seen_and_changed() {
     let tag = one.headers["etag"].to_str().unwrap().to_owned();
     assert_eq!((&one.body["target"], &one.body["version"]), (&json!(100), &json!(1)));
     let changed = put(&app, &admin, 5, Some(&tag), wish(json!({"target": 50}))).await;
-    assert_eq!((&changed.body["target"], &changed.body["version"]), (&json!(50), &json!(2)), "{}", changed.text);
+    assert_eq!(
+        (&changed.body["target"], &changed.body["version"]),
+        (&json!(50), &json!(2)),
+        "{}",
+        changed.text
+    );
     let stale = put(&app, &admin, 5, Some(&tag), wish(json!({"target": 60}))).await;
     stale.is_problem(412, "PRECONDITION_FAILED");
     let other = put(&app, &admin, 5, None, wish(json!({"period": "daily"}))).await;
@@ -48,7 +53,9 @@ async fn missions_are_made_seen_and_changed() {
     let hidden = put(&app, &admin, 5, None, wish(json!({"is_active": false}))).await;
     assert_eq!(hidden.status, 200, "{}", hidden.text);
     let token = app.player().await;
-    let seen = app.get_at("/api/events/missions/all", &token, hidden.body["position"].as_u64().unwrap()).await;
+    let seen = app
+        .get_at("/api/events/missions/all", &token, hidden.body["position"].as_u64().unwrap())
+        .await;
     assert_eq!(seen.body.as_array().unwrap().len(), 4, "{}", seen.text);
     let listed = app.get("/api/admin/missions", Some(&admin)).await;
     assert_eq!(listed.body.as_array().unwrap().len(), 5);
@@ -63,9 +70,15 @@ async fn missions_are_made_seen_and_changed() {
         json!({"progress": 1}),
     ] {
         let refused = add(&app, &admin, bad.clone()).await;
-        assert_eq!((refused.status.as_u16(), &refused.body["code"]), (422, &json!("VALIDATION_FAILED")), "{bad}");
+        assert_eq!(
+            (refused.status.as_u16(), &refused.body["code"]),
+            (422, &json!("VALIDATION_FAILED")),
+            "{bad}"
+        );
     }
-    app.call(Method::GET, "/api/admin/missions", Some(&token), None).await.is_problem(403, "FORBIDDEN");
+    app.call(Method::GET, "/api/admin/missions", Some(&token), None)
+        .await
+        .is_problem(403, "FORBIDDEN");
     is_clean(&app).await;
 }
 
@@ -89,7 +102,8 @@ async fn a_mission_that_was_added_today_counts_from_the_beginning_of_the_log() {
     play(&app, 6, "win_count", 3).await;
     let admin = app.admin().await;
     let all = add(&app, &admin, json!({"counts_after": 0})).await.body["id"].as_i64().unwrap();
-    let later = add(&app, &admin, json!({"counts_after": middle})).await.body["id"].as_i64().unwrap();
+    let later =
+        add(&app, &admin, json!({"counts_after": middle})).await.body["id"].as_i64().unwrap();
     let none = add(&app, &admin, json!({})).await.body["id"].as_i64().unwrap();
     // More while it is being counted.
     for player in 6..10 {
@@ -109,7 +123,7 @@ async fn a_mission_that_was_added_today_counts_from_the_beginning_of_the_log() {
     let names = [(6, "minjun"), (7, "seoyeon"), (8, "dohyun"), (9, "jiwoo")];
     for (player, name) in names {
         let token = app.sign_in("/api/auth/login", (name, "1234")).await;
-        let position = u64::try_from(app.database.events().await).unwrap();
+        let position = u64::try_from(app.database.head().await).unwrap();
         let seen = app.get_at("/api/events/missions/all", &token, position).await.body;
         let progress = |id: i64| {
             let found = seen.as_array().unwrap().iter().find(|mission| mission["id"] == id);

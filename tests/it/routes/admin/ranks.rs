@@ -22,14 +22,14 @@ async fn a_rank_opens_what_is_for_guests_of_the_house() {
     assert_eq!(given.status, 200, "{}", given.text);
     assert_eq!((&given.body["rank"], &given.body["user_id"]), (&json!("VIP"), &json!(23)));
     let position = given.body["position"].as_i64().unwrap();
-    assert_eq!(position, app.database.events().await);
+    assert_eq!(position, app.database.head().await);
     let kept = query_scalar("select text from event_texts where position = $1").bind(position);
     let kept: String = kept.fetch_one(&mut app.database.superuser().await).await.unwrap();
     assert_eq!(kept, "a guest for years");
 
     let again = rank(&app, &admin, "23", json!({"rank": "VIP"})).await;
     assert_eq!(again.status, 200, "{}", again.text);
-    assert_eq!(app.database.events().await, position, "it was the present one already");
+    assert_eq!(app.database.head().await, position, "it was the present one already");
     let bought = app.post("/api/shop/buy", Some(&player), buy).await;
     assert_eq!(bought.body["gold_granted"], 3_000, "{}", bought.text);
     let me = app.get("/api/auth/me", Some(&player)).await;

@@ -51,7 +51,7 @@ async fn signing_in_answers_with_exactly_these_names_and_moves_no_gold() {
     let token = answer.body["access_token"].as_str().unwrap();
     let me = app.get("/api/auth/me", Some(token)).await;
     assert_eq!(&me.body, user, "me is the user of the sign-in");
-    assert_eq!(app.database.events().await, before, "signing in writes nothing");
+    assert_eq!(app.database.events().await, before, "signing in moves no gold");
 
     let jwks = app.get("/.well-known/jwks.json", None).await;
     let key = &jwks.body["keys"][0];

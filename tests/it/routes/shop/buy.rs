@@ -33,7 +33,7 @@ async fn a_purchase_answers_word_for_word_and_shows_wherever_one_looks() {
         assert_eq!(&bought.body[name], value, "{name}");
     }
     assert!(bought.body.get("reason_code").is_none_or(Value::is_null));
-    assert_eq!(bought.body["position"], app.database.events().await);
+    assert_eq!(bought.body["position"], app.database.last_of_accounts().await);
 
     let balance = app.get("/api/users/balance", Some(&token)).await;
     assert_eq!((&balance.body["gold"], &balance.body["gold_paid"]), (&json!(1100), &json!(100)));
