@@ -101,9 +101,13 @@ impl Commands {
     pub async fn add_event(
         &self,
         caller: &Caller,
-        draft: EventDraft,
+        mut draft: EventDraft,
     ) -> Result<NewEvent, Failure<PlayRefusal>> {
         let at = self.clock.now();
+        if draft.starts_now {
+            // No part of the wish, or a repeat would be another one.
+            draft.terms.starts_at = DateTime::UNIX_EPOCH;
+        }
         let fingerprint = self.fingerprints.fingerprint("add_event", &draft);
         let request = Request::new(caller, None).keyed(fingerprint);
         let EventDraft { mut terms, starts_now, publish } = draft;

@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::DateTime;
 use commands::bus::Committed;
 use commands::events::{EventChange, EventDraft};
 use domain::id::LiveEventId;
@@ -89,9 +88,8 @@ pub async fn add(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let starts_now = !fields.has("starts_at");
-    // A moment that is left out is no part of the wish, or a repeat would be another one.
-    let begins = if starts_now { DateTime::UNIX_EPOCH } else { app.commands.clock.now() };
-    let SentTerms { terms, publish, idempotency_key } = SentTerms::parse(fields, begins)?;
+    let SentTerms { terms, publish, idempotency_key } =
+        SentTerms::parse(fields, app.commands.clock.now())?;
     let caller = asked.with_key(idempotency_key.as_deref())?.caller(admin.actor());
     let draft = EventDraft { terms, starts_now, publish };
     let added = app.commands.add_event(&caller, draft).await?;
