@@ -314,11 +314,9 @@ type JoinedNow = (DateTime<Utc>, Occurrence, bool, Option<Paid>);
 
 fn joined_now(joined: &Committed) -> Option<JoinedNow> {
     let mut events = joined.events.iter().filter_map(|recorded| recorded.event.decode().ok());
-    let (at, occurrence, is_complete) = events.find_map(|event: AccountEvent| match event {
-        AccountEvent::EventJoined { at, occurrence, entry, .. } => {
-            Some((at, occurrence, entry.requirements.is_empty()))
-        }
-        _ => None,
+    let (at, occurrence, is_complete) = events.find_map(|event: AccountEvent| {
+        let AccountEvent::EventJoined { at, occurrence, entry, .. } = event else { return None };
+        Some((at, occurrence, entry.requirements.is_empty()))
     })?;
     Some((at, occurrence, is_complete, all_paid(&joined.events).pop()))
 }

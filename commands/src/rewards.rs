@@ -1,8 +1,9 @@
 //! What rewards pay, as answers tell it; and rewards that the staff gives.
 
 use chrono::{DateTime, Utc};
-use domain::account::{Account, AccountCommand, AccountEvent, Payment};
-use domain::id::{LiveEventId, MissionId, PlayerId, ProductId, ReceiptCode};
+use domain::account::{Account, AccountCommand, AccountEvent, Payment, RewardPaid, RewardSource};
+use domain::aggregate::Aggregate;
+use domain::id::{PlayerId, ProductId, ReceiptCode};
 use domain::money::Wallet;
 use domain::product::Product;
 use domain::reward::{GivenItem, Reward, Rewards};
@@ -10,7 +11,7 @@ use domain::stored::Recorded;
 use serde::Serialize;
 
 use crate::Commands;
-use crate::bus::{Answer, Committed, Failure, Request};
+use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
 use crate::play::PlayRefusal;
 use crate::world::{Decline, World};
@@ -28,32 +29,11 @@ pub struct Paid {
     pub reward: Reward,
 }
 
-/// What a reward is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RewardSource {
-    /// An event.
-    Event(LiveEventId),
-    /// A mission.
-    Mission(MissionId),
-    /// A place on an event's leaderboard.
-    Place(LiveEventId, u32),
-    /// The staff's own choice.
-    Gift,
-}
-
 impl Paid {
     /// The reward that an event pays, if it pays one.
     #[must_use]
     pub fn of(event: &AccountEvent) -> Option<Self> {
-        let (at, receipt_code, reward) = event.reward()?;
-        let source = match event {
-            AccountEvent::EventClaimed { event_id, .. } => RewardSource::Event(*event_id),
-            AccountEvent::MissionClaimed { mission_id, .. } => RewardSource::Mission(*mission_id),
-            AccountEvent::PlaceRewarded { event_id, place, .. } => {
-                RewardSource::Place(*event_id, *place)
-            }
-            _ => RewardSource::Gift,
-        };
+        let RewardPaid { source, receipt_code, at, reward } = event.reward()?;
         Some(Self { source, receipt_code, at, reward: reward.clone() })
     }
 
@@ -111,10 +91,10 @@ impl Commands {
         &self,
         player: PlayerId,
         receipt: ReceiptCode,
-    ) -> Result<Option<Committed>, crate::bus::Unavailable> {
+    ) -> Result<Option<Committed>, Unavailable> {
         const REWARDS: &[&str] = &["event_claimed", "mission_claimed", "place_rewarded"];
         let (player, receipt) = (player.to_string(), receipt.to_string());
-        let stream = (<Account as domain::aggregate::Aggregate>::TYPE, player.as_str(), 0);
+        let stream = (Account::TYPE, player.as_str(), 0);
         let found = self.bus.log().find_in_stream(stream, REWARDS, &receipt).await?;
         Ok(found.map(|recorded| {
             let place = recorded.place;

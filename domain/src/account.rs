@@ -30,7 +30,7 @@ pub use daily::{
     streak_count,
 };
 pub use event::{AccountEvent, FailureReason, FraudRule, VoidReason};
-pub use ledger::{CounterAccount, LedgerEntry};
+pub use ledger::{CounterAccount, LedgerEntry, RewardPaid, RewardSource};
 pub use pace::LONGEST_LOOK;
 pub use participation::Participation;
 
@@ -426,7 +426,7 @@ impl Aggregate for Account {
         if let Some(wallet) = event.wallet_after() {
             self.wallet = wallet;
         }
-        if let Some((at, receipt_code, reward)) = event.reward() {
+        if let Some(RewardPaid { at, receipt_code, reward, .. }) = event.reward() {
             self.was_rewarded(at, receipt_code, reward);
         }
         match event {

@@ -1,6 +1,7 @@
 //! What answers about events, missions and rewards have in common.
 
-use commands::rewards::{Paid, RewardSource};
+use commands::rewards::Paid;
+use domain::account::RewardSource;
 use domain::id::ItemId;
 use domain::live_event::{LiveEventTerms, Requirement};
 use domain::reward::{Reward, Rewards};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::event::AccountEvent;
-use crate::id::ReceiptCode;
+use crate::id::{LiveEventId, MissionId, ReceiptCode};
 use crate::money::{Direction, Movement, Wallet};
 use crate::reward::Reward;
 
@@ -53,6 +53,32 @@ pub struct LedgerEntry {
     pub direction: Direction,
     /// What moved, and the wallet after it.
     pub movement: Movement,
+}
+
+/// A reward that an event of an account pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RewardPaid<'a> {
+    /// For what.
+    pub source: RewardSource,
+    /// Its id.
+    pub receipt_code: ReceiptCode,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What it is.
+    pub reward: &'a Reward,
+}
+
+/// What a reward is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RewardSource {
+    /// An event.
+    Event(LiveEventId),
+    /// A mission.
+    Mission(MissionId),
+    /// A place on an event's leaderboard.
+    Place(LiveEventId, u32),
+    /// The staff's own choice.
+    Gift,
 }
 
 impl AccountEvent {
@@ -171,16 +197,21 @@ impl AccountEvent {
         }
     }
 
-    /// The reward that this event pays, if it pays one as events and missions do: when, under which
-    /// receipt, and what.
+    /// The reward that this event pays, if it pays one as events and missions do.
     #[must_use]
-    pub fn reward(&self) -> Option<(DateTime<Utc>, ReceiptCode, &Reward)> {
-        match self {
-            Self::EventClaimed { at, receipt_code, reward, .. }
-            | Self::MissionClaimed { at, receipt_code, reward, .. }
-            | Self::PlaceRewarded { at, receipt_code, reward, .. }
-            | Self::RewardGifted { at, receipt_code, reward, .. } => {
-                Some((*at, *receipt_code, reward))
+    pub fn reward(&self) -> Option<RewardPaid<'_>> {
+        let (at, receipt_code, reward, source) = match self {
+            Self::EventClaimed { at, receipt_code, event_id, reward, .. } => {
+                (at, receipt_code, reward, RewardSource::Event(*event_id))
+            }
+            Self::MissionClaimed { at, receipt_code, mission_id, reward, .. } => {
+                (at, receipt_code, reward, RewardSource::Mission(*mission_id))
+            }
+            Self::PlaceRewarded { at, receipt_code, event_id, place, reward, .. } => {
+                (at, receipt_code, reward, RewardSource::Place(*event_id, *place))
+            }
+            Self::RewardGifted { at, receipt_code, reward } => {
+                (at, receipt_code, reward, RewardSource::Gift)
             }
             Self::AccountOpened { .. }
             | Self::SignUpBonusGranted { .. }
@@ -206,8 +237,9 @@ impl AccountEvent {
             | Self::SelfExcluded { .. }
             | Self::StreakClaimed { .. }
             | Self::VipClaimed { .. }
-            | Self::EventJoined { .. } => None,
-        }
+            | Self::EventJoined { .. } => return None,
+        };
+        Some(RewardPaid { source, receipt_code: *receipt_code, at: *at, reward })
     }
 
     /// All experience after this event, and what it gave, if it gave any.
@@ -216,6 +248,7 @@ impl AccountEvent {
         if let Self::StreakClaimed { xp, xp_after, .. } = self {
             return Some((*xp, *xp_after));
         }
-        self.reward().map(|(.., reward)| (reward.xp, reward.xp_after)).filter(|(xp, _)| *xp > 0)
+        let reward = self.reward()?.reward;
+        (reward.xp > 0).then_some((reward.xp, reward.xp_after))
     }
 }

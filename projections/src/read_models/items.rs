@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::account::AccountEvent;
+use domain::account::{AccountEvent, RewardPaid};
 use domain::event::ClubEvent;
 use domain::id::{ItemId, PlayerId, ProductId, ReceiptCode};
 use domain::money::GoldParts;
-use domain::reward::{GivenItem, Reward};
+use domain::reward::GivenItem;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
@@ -290,7 +290,7 @@ impl Items {
         &mut self,
         position: i64,
         player: PlayerId,
-        (at, receipt_code, reward): (DateTime<Utc>, ReceiptCode, &Reward),
+        RewardPaid { at, receipt_code, reward, .. }: RewardPaid<'_>,
     ) {
         if reward.items.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! Every reward that was paid: by events, missions, leaderboards, the staff, and by the day.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use domain::account::AccountEvent;
+use domain::account::{AccountEvent, RewardPaid};
 use domain::event::ClubEvent;
 use domain::id::{PlayerId, ReceiptCode};
 use domain::money::Movement;
@@ -209,7 +209,7 @@ impl<'a> Paid<'a> {
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::EventJoined { .. } => return None,
         };
-        let (at, receipt_code, reward) = event.reward()?;
+        let RewardPaid { at, receipt_code, reward, .. } = event.reward()?;
         Some(Self::under(receipt_code, kind, reference, (at, reward)))
     }
 

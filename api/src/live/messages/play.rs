@@ -1,6 +1,6 @@
 //! What screens are told about missions, events and rewards.
 
-use domain::account::{AccountEvent, level};
+use domain::account::{AccountEvent, RewardPaid, RewardSource, level};
 use domain::activity::{ActivityEvent, Advance, Goal, MissionPeriod};
 use domain::id::{ItemId, LiveEventId, MissionId, PlayerId, ProductId, ReceiptCode};
 use domain::reward::Reward;
@@ -135,18 +135,43 @@ pub(super) fn about_account(user_id: PlayerId, event: &AccountEvent) -> Vec<Told
             };
             Some(("mission_progress", Data::Mission(data)))
         }
-        _ => None,
+        AccountEvent::AccountOpened { .. }
+        | AccountEvent::SignUpBonusGranted { .. }
+        | AccountEvent::GoldGranted { .. }
+        | AccountEvent::VipPointsGranted { .. }
+        | AccountEvent::GoldSpent { .. }
+        | AccountEvent::PurchaseRequested { .. }
+        | AccountEvent::PurchaseCompleted { .. }
+        | AccountEvent::PurchaseFailed { .. }
+        | AccountEvent::PurchaseVoided { .. }
+        | AccountEvent::LateCaptureRefunded { .. }
+        | AccountEvent::RefundRequested { .. }
+        | AccountEvent::PurchaseRefunded { .. }
+        | AccountEvent::RefundFailed { .. }
+        | AccountEvent::PurchaseChargedBack { .. }
+        | AccountEvent::PurchasesBlocked { .. }
+        | AccountEvent::BenefitPurchased { .. }
+        | AccountEvent::ItemUsed { .. }
+        | AccountEvent::ItemExpired { .. }
+        | AccountEvent::ItemRefunded { .. }
+        | AccountEvent::SpendLimitSet { .. }
+        | AccountEvent::CoolingOffStarted { .. }
+        | AccountEvent::SelfExcluded { .. }
+        | AccountEvent::StreakClaimed { .. }
+        | AccountEvent::VipClaimed { .. }
+        | AccountEvent::PlaceRewarded { .. }
+        | AccountEvent::RewardGifted { .. } => None,
     };
     standing.into_iter().chain(reward(user_id, event)).collect()
 }
 
 fn reward(user_id: PlayerId, event: &AccountEvent) -> Option<Told> {
-    let (_, receipt_code, reward) = event.reward()?;
-    let (kind, id) = match event {
-        AccountEvent::EventClaimed { event_id, .. } => ("event", Some(event_id.0)),
-        AccountEvent::MissionClaimed { mission_id, .. } => ("mission", Some(mission_id.0)),
-        AccountEvent::PlaceRewarded { event_id, .. } => ("leaderboard", Some(event_id.0)),
-        _ => ("gift", None),
+    let RewardPaid { source, receipt_code, reward, .. } = event.reward()?;
+    let (kind, id) = match source {
+        RewardSource::Event(event) => ("event", Some(event.0)),
+        RewardSource::Mission(mission) => ("mission", Some(mission.0)),
+        RewardSource::Place(event, _) => ("leaderboard", Some(event.0)),
+        RewardSource::Gift => ("gift", None),
     };
     let Reward { vip_points, xp, xp_after, .. } = *reward;
     let data = RewardData {

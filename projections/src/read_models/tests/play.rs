@@ -350,8 +350,8 @@ async fn every_reward_is_a_line_and_its_items_are_in_the_inventory() {
             AccountEvent::StreakClaimed { xp, .. } => (event.ledger_entry(), 0, *xp, vec![]),
             AccountEvent::VipClaimed { vip_points, .. } => (None, *vip_points, 0, vec![]),
             _ => match event.reward() {
-                Some((_, _, reward)) => {
-                    let Reward { vip_points, xp, items, .. } = reward.clone();
+                Some(paid) => {
+                    let Reward { vip_points, xp, items, .. } = paid.reward.clone();
                     (event.ledger_entry(), vip_points, xp, items)
                 }
                 None => continue,
