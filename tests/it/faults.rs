@@ -2,10 +2,16 @@
 
 mod append_only;
 mod appenders;
+mod claims;
 mod crashes;
 mod hang_ups;
 mod load;
+mod nodes;
+mod past_play;
 mod paused;
+mod payout;
+mod play;
+mod reporters;
 mod restores;
 mod screen;
 mod services;

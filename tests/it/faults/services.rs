@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SETTINGS: [(&str, &str); 2] = [("CLUB_LIMITS", "off"), ("CLUB_CHECKOUT_GRACE_MS", "500")];
 
 /// Ends every server process of the database.
-async fn cut(database: &Database) -> u64 {
+pub async fn cut(database: &Database) -> u64 {
     let mut server = PgConnection::connect(&url("postgres")).await.unwrap();
     let all = format!(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
