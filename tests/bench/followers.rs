@@ -1,17 +1,18 @@
-//! All followers of one node, as the service runs them: the read models, the checkout reaction and
-//! the live feed. Of the last two only what costs something without purchases and screens: they
-//! look at every event.
+//! All followers of one node, as the service runs them: the read models, the reactions checkout and
+//! deeds, and the live feed. Of checkout and the live feed only what costs something without purchases
+//! and screens: they look at every event.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use commands::Commands;
 use commands::reactions::checkout::Checkout;
+use commands::reactions::deeds;
 use domain::event::ClubEvent;
 use domain::stored::Recorded;
 use projections::engine::{Engine, Pace};
 use projections::feed::{Batch, Feed, HANDOVER_BATCHES};
-use projections::follower::{FollowerError, FollowerState, Resume, Sink};
+use projections::follower::{FollowerError, FollowerState, Reaction, Resume, Sink};
 use sqlx::PgPool;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
@@ -34,6 +35,7 @@ impl Followers {
         let read_models = engine.read_models(Pace::default());
         let place = feed.head().await?;
         engine.sink(Purchases(Checkout::new(commands.clone(), place)));
+        engine.react(Deeds(commands.clone()));
         engine.sink(Screens);
         let well = read_models.wait_until_well(PATIENCE).await;
         ensure!(well, "the read models do not follow: {}", read_models.state());
@@ -87,6 +89,17 @@ impl Sink for Purchases {
 
     async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
         self.0.note(events).map_err(FollowerError::handler)
+    }
+}
+
+/// Makes actions of what the club itself sees its players do.
+struct Deeds(Commands);
+
+impl Reaction for Deeds {
+    const NAME: &'static str = deeds::NAME;
+
+    async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
+        deeds::follow(&self.0, events).await.map_err(FollowerError::handler)
     }
 }
 

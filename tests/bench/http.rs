@@ -37,6 +37,15 @@ impl Template {
         Self { bytes: head.into_bytes(), key_at: None }
     }
 
+    /// A GET with a token, of what shows at least this position.
+    pub fn get_at(path: &str, token: &str, position: u64) -> Self {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: club\r\nauthorization: Bearer {token}\r\n\
+             x-min-position: {position}\r\naccept: application/json\r\n\r\n"
+        );
+        Self { bytes: head.into_bytes(), key_at: None }
+    }
+
     /// A POST with a token and a place for a key.
     pub fn command(path: &str, token: &str, body: &str) -> Self {
         let before_key = format!(

@@ -40,20 +40,25 @@ const CONNECTIONS: u32 = 8;
 const FILLING: usize = 256;
 
 /// One node of the club.
-struct Node {
-    commands: Commands,
+pub struct Node {
+    /// What may be asked of it.
+    pub commands: Commands,
     followers: Followers,
 }
 
 impl Node {
     /// Starts one on a migrated database, on the runtime that this is called in.
     async fn start(database_url: &str) -> Result<Self> {
+        Self::start_by(database_url, Arc::new(SystemClock)).await
+    }
+
+    /// The same by another clock.
+    pub async fn start_by(database_url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         // As the service's own role: what its followers make must belong to it. By the options, which
         // their own connections have, too; a hook of the pool would not see these.
         let options = PgConnectOptions::from_str(database_url)?.options([("role", SERVICE_ROLE)]);
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         let log: Arc<dyn Log> = Arc::new(PostgresLog::connect(database_url, pool.clone()).await?);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let bus = Bus::start(Arc::clone(&log), Arc::clone(&clock), Limits::default()).await?;
         let sandbox = Sandbox::start(pool.clone(), Arc::clone(&clock), SandboxSettings::default())?;
         let commands = Commands {
@@ -99,7 +104,7 @@ impl Node {
     }
 
     /// Finishes what was accepted, and stops the followers.
-    async fn close(self) {
+    pub async fn close(self) {
         self.commands.bus.close().await;
         self.followers.stop().await;
     }

@@ -58,7 +58,13 @@ impl Load {
 
     /// A quantile of the latency, in milliseconds.
     pub fn latency_ms(&self, quantile: f64) -> f64 {
-        self.latencies.value_at_quantile(quantile) as f64 / 1_000.0
+        quantile_ms(&self.latencies, quantile)
+    }
+
+    /// The same load, where each request asked for so many operations. Latencies stay those of
+    /// requests.
+    pub fn in_batches_of(self, size: u64) -> Self {
+        Self { operations: self.operations * size, ..self }
     }
 
     /// Milliseconds of processor time that the servers spent on an operation.
@@ -70,6 +76,11 @@ impl Load {
 /// An empty histogram of microseconds, good to three digits.
 pub fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new(3)?)
+}
+
+/// A quantile of a histogram of microseconds, in milliseconds.
+pub fn quantile_ms(micros: &Histogram<u64>, quantile: f64) -> f64 {
+    micros.value_at_quantile(quantile) as f64 / 1_000.0
 }
 
 /// What one client brings home. Plain numbers: a histogram for each of 256 clients would not stay

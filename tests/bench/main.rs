@@ -10,14 +10,18 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "what is measured is the machine's time")]
 
+mod actions;
+mod claims;
 mod cpu;
 mod database;
 mod followers;
+mod game_servers;
 mod http;
 mod in_process;
 mod load;
 mod long_log;
 mod loopback;
+mod old_account;
 mod options;
 mod pgbench;
 mod players;
@@ -52,6 +56,12 @@ enum Benchmark {
     Loopback { in_flight: usize },
     /// The club, through its front door.
     Http { request: Request, accounts: Accounts, in_flight: usize },
+    /// Game servers that report play in batches, while probes look when progress is shown.
+    Actions,
+    /// Claims of missions, each of which pays.
+    Claims { in_flight: usize },
+    /// Claims of an account with a long past beside those of new ones, one after another.
+    OldAccount,
     /// The command side alone, on one node or several.
     InProcess { nodes: usize, in_flight: usize },
     /// COPY of the long log: what PostgreSQL can do at reading all events.
@@ -83,6 +93,9 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("purchase_limited_http_32", http(LimitedPurchase, Spread, 32)),
     ("checkout_pending_settled_32", http(PendingSettled, Spread, 32)),
     ("balance_http_32", http(Balance, Spread, 32)),
+    ("actions_http_batch", Benchmark::Actions),
+    ("claim_http_32", Benchmark::Claims { in_flight: 32 }),
+    ("claim_old_account", Benchmark::OldAccount),
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
@@ -95,11 +108,18 @@ const fn http(request: Request, accounts: Accounts, in_flight: usize) -> Benchma
 }
 
 impl Benchmark {
+    /// Whether it runs on the club that several benchmarks share.
+    fn is_on_the_club(self) -> bool {
+        matches!(self, Self::Http { .. } | Self::Actions | Self::Claims { .. })
+    }
+
     fn unit(self) -> &'static str {
         match self {
             Self::SingleInsert { .. } | Self::CopyOut => "rows/s",
             Self::Stock { .. } | Self::InProcess { .. } => "commands/s",
-            Self::Loopback { .. } | Self::Http { .. } => "requests/s",
+            Self::Loopback { .. } | Self::Http { .. } | Self::Claims { .. } => "requests/s",
+            Self::Actions => "actions/s",
+            Self::OldAccount => "ms",
             Self::Audit(_) => "events/s",
         }
     }

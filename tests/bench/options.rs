@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::load::Plan;
+use crate::old_account::Extent;
 
 /// Printed below the flags by `--help`.
 const EXAMPLES: &str = "\
@@ -102,6 +103,15 @@ impl Options {
     /// How many players there are to act on.
     pub fn players(&self) -> usize {
         self.players.unwrap_or(if self.quick { 100 } else { 1_000 }).max(1)
+    }
+
+    /// How many claims of one account are measured.
+    pub fn extent(&self) -> Extent {
+        if self.quick {
+            Extent { claims: 100, starts: 2 }
+        } else {
+            Extent { claims: 1_000, starts: 6 }
+        }
     }
 
     /// How long the log of the replay benchmarks is.

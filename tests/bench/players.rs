@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::http::{Connection, Template};
@@ -17,6 +17,9 @@ use crate::provider;
 
 /// Password of the players that `club seed --players` makes.
 const PASSWORD: &str = "bench-password";
+
+/// Password of the demo's players.
+const DEMO_PASSWORD: &str = "1234";
 
 /// Sign-ins at a time: hashing keeps every core busy long before that.
 const SIGN_INS: usize = 8;
@@ -41,7 +44,8 @@ pub enum Request {
 const PACKAGE: &str = "BENCHMARK";
 
 impl Request {
-    /// The least number of events that one must leave in the log.
+    /// The least number of events that one must leave in the log when it is answered. A purchase is
+    /// followed by an action, which the reaction `deeds` writes later.
     pub fn events(self) -> u64 {
         match self {
             Self::Grant => 1,
@@ -63,10 +67,29 @@ pub enum Accounts {
 }
 
 /// Who has signed in.
-#[derive(Debug)]
-struct Session {
-    user: String,
-    token: String,
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The user's number.
+    pub user: String,
+    /// The access token.
+    pub token: String,
+}
+
+impl Session {
+    /// Asks for something under a fresh key. Fails if the answer is not a success.
+    pub async fn post(
+        &self,
+        connection: &mut Connection,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value> {
+        let mut request = Vec::new();
+        let template = Template::command(path, &self.token, &body.to_string());
+        template.fill(uuid::Uuid::now_v7(), &mut request);
+        let reply = connection.exchange(&request).await?;
+        ensure!(reply.is_good(), "POST {path}: {}", reply.describe());
+        Ok(serde_json::from_slice(reply.body)?)
+    }
 }
 
 /// The players and an admin, signed in.
@@ -118,14 +141,19 @@ impl Players {
             "gold": 600, "stock_total": 100_000_000, "starts_at": "2026-01-01T00:00:00Z",
             "ends_at": "2036-01-01T00:00:00Z", "is_active": true,
         });
-        let path = "/api/admin/limited-packages";
-        let mut request = Vec::new();
-        let template = Template::command(path, &self.admin.token, &terms.to_string());
-        template.fill(uuid::Uuid::now_v7(), &mut request);
         let mut connection = Connection::open(address).await?;
-        let reply = connection.exchange(&request).await?;
-        ensure!(reply.is_good(), "the package cannot be offered: {}", reply.describe());
+        self.admin.post(&mut connection, "/api/admin/limited-packages", &terms).await?;
         Ok(())
+    }
+
+    /// The admin.
+    pub fn admin(&self) -> &Session {
+        &self.admin
+    }
+
+    /// All players, in no order.
+    pub fn all(&self) -> &[Session] {
+        &self.players
     }
 
     /// Whether every token will still be valid after that time.
@@ -177,6 +205,16 @@ async fn sign_in_some(
     for number in (first..=count).step_by(SIGN_INS) {
         let name = format!("bench{number:04}");
         sessions.push(sign_in(&mut connection, ("/api/auth/login", &name, PASSWORD)).await?);
+    }
+    Ok(sessions)
+}
+
+/// Signs in some of the demo's players: nobody plays for them but the probes.
+pub async fn sign_in_demo(connection: &mut Connection, names: &[&str]) -> Result<Vec<Session>> {
+    let mut sessions = Vec::with_capacity(names.len());
+    for name in names {
+        let (session, _) = sign_in(connection, ("/api/auth/login", name, DEMO_PASSWORD)).await?;
+        sessions.push(session);
     }
     Ok(sessions)
 }
@@ -269,18 +307,18 @@ impl Visitor {
         }
         Ok(visitors)
     }
+}
 
-    /// A UUIDv7, as the club's own clients send them, without a system call for its random part.
-    fn key(&mut self) -> Result<uuid::Uuid> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let millis = u64::try_from(now.as_millis())?;
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &self.random.random()).into_uuid())
-    }
+/// A UUIDv7, as the club's own clients send them, without a system call for its random part.
+pub fn fresh_key(random: &mut SmallRng) -> Result<uuid::Uuid> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let millis = u64::try_from(now.as_millis())?;
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random.random()).into_uuid())
 }
 
 impl Client for Visitor {
     async fn once(&mut self) -> Result<Answer> {
-        let key = self.key()?;
+        let key = fresh_key(&mut self.random)?;
         let chosen = self.random.random_range(0..self.requests.len());
         self.requests[chosen].fill(key, &mut self.outbox);
         let reply = self.connection.exchange(&self.outbox).await?;

@@ -69,12 +69,11 @@ async fn finish(mut command: Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Runs one of `club`'s short commands, such as `migrate`.
-pub async fn club(bin: &Path, database_url: &str, arguments: &[&str]) -> Result<()> {
+/// Runs one of `club`'s short commands, such as `migrate`. Returns what it printed.
+pub async fn club(bin: &Path, database_url: &str, arguments: &[&str]) -> Result<String> {
     let mut command = program(&bin.join("club"), database_url);
     command.args(arguments);
-    finish(command).await?;
-    Ok(())
+    Ok(String::from_utf8(finish(command).await?)?)
 }
 
 /// What a run of `replay` cost.

@@ -2,18 +2,23 @@
 //! benchmark needs it, and shared by those after.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::Benchmark;
+use crate::actions::{self, Reported};
+use crate::claims::{self, Claimable, Claimer};
 use crate::cpu::CpuMeter;
 use crate::database::{self, Database};
-use crate::load::{Load, Plan, closed_loop, median};
+use crate::game_servers::GameServer;
+use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
+use crate::old_account::{self, Host};
 use crate::options::Options;
 use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
 use crate::provider::ProviderTime;
-use crate::report::{Measured, thousands};
+use crate::report::{Beside, Measured, Outcome, SHOWN, thousands};
 use crate::service::{self, Server};
 use crate::{in_process, pgbench, stock};
 
@@ -42,6 +47,30 @@ struct Club {
     database: Database,
     server: Server,
     players: Players,
+    game_servers: Vec<GameServer>,
+    /// How many missions were made to be claimed.
+    claimable: usize,
+}
+
+impl Club {
+    /// Before each repeat: nobody's token may run out in it.
+    async fn stay_signed_in(&mut self, plan: Plan, count: usize) -> Result<()> {
+        if !self.players.outlast(plan.warm_up + plan.window + TOKENS_TO_SPARE) {
+            self.players = Players::sign_in(self.server.address, count).await?;
+        }
+        Ok(())
+    }
+
+    /// As many claims as one repeat may take.
+    async fn claimable(&mut self, plan: Plan) -> Result<Arc<Claimable>> {
+        let players = self.players.all();
+        let until = self.claimable + claims::needed(plan, players.len());
+        let parties = (self.players.admin(), &self.game_servers[0]);
+        let numbers = self.claimable..until;
+        let missions = claims::complete(self.server.address, parties, players, numbers).await?;
+        self.claimable = until;
+        Claimable::new(players, missions)
+    }
 }
 
 impl Stages {
@@ -63,11 +92,14 @@ impl Stages {
     }
 
     /// Runs one benchmark, as often as the options say.
-    pub async fn measure(&mut self, name: &str, benchmark: Benchmark) -> Result<Measured> {
-        if !matches!(benchmark, Benchmark::Http { .. }) {
+    pub async fn measure(&mut self, name: &str, benchmark: Benchmark) -> Result<Outcome> {
+        if !benchmark.is_on_the_club() {
             self.stop_club().await?;
         }
-        match benchmark {
+        let measured = match benchmark {
+            Benchmark::Actions => return self.actions(name).await,
+            Benchmark::OldAccount => return self.old_account().await,
+            Benchmark::Claims { in_flight } => self.claims(name, in_flight).await,
             Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
             Benchmark::Stock { in_flight } => self.stock(name, in_flight).await,
             Benchmark::Loopback { in_flight } => self.loopback(name, in_flight).await,
@@ -79,7 +111,8 @@ impl Stages {
             }
             Benchmark::CopyOut => self.copy_out(name).await,
             Benchmark::Audit(audit) => self.audit(name, audit).await,
-        }
+        };
+        Ok(Outcome::from(measured?))
     }
 
     /// Throws everything away, unless it shall be kept for a look.
@@ -168,9 +201,7 @@ impl Stages {
         settle(club.server.address).await?;
         let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
         for repeat in 0..repeats {
-            if !club.players.outlast(plan.warm_up + plan.window + TOKENS_TO_SPARE) {
-                club.players = Players::sign_in(club.server.address, count).await?;
-            }
+            club.stay_signed_in(plan, count).await?;
             let requests = club.players.requests(request, accounts);
             database::checkpoint(&self.server_url).await?;
             let before = database::log_length(&club.database.url).await?;
@@ -196,6 +227,75 @@ impl Stages {
         Ok(Measured::from(&median(loads)?).lagging(most_lag))
     }
 
+    /// Game servers report; the time until progress is shown stands beside.
+    async fn actions(&mut self, name: &str) -> Result<Outcome> {
+        self.start_club().await?;
+        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let club = self.club.as_mut().context("started above")?;
+        let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
+        club.stay_signed_in(plan, count).await?;
+        let mission = actions::set_up(address, &club.players).await?;
+        let (mut loads, mut all_shown, mut most_lag) = (Vec::new(), histogram()?, 0.0_f64);
+        for repeat in 0..repeats {
+            settle(address).await?;
+            database::checkpoint(&self.server_url).await?;
+            let before = database::log_length(&club.database.url).await?;
+            let parties = (club.game_servers.as_slice(), &club.players);
+            let Reported { load, shown, furthest_behind: (follower, lag) } =
+                actions::report(address, parties, mission, plan, &servers).await?;
+            let written = u64::try_from(database::log_length(&club.database.url).await? - before)?;
+            ensure!(written >= load.operations, "{} actions left {written}", load.operations);
+            let (times, p99) = (shown.len(), quantile_ms(&shown, 0.99));
+            eprintln!("  progress shown {times} times, p99 {p99:.1} ms");
+            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+            most_lag = most_lag.max(lag);
+            all_shown.add(shown)?;
+            loads.push(tell(name, repeat, load));
+        }
+        let measured = Measured::of_times(&all_shown);
+        Ok(Outcome {
+            own: Measured::from(&median(loads)?).lagging(most_lag),
+            beside: vec![Beside { name: SHOWN, unit: "ms", measured }],
+        })
+    }
+
+    /// Every repeat has missions of its own, which every player has completed.
+    async fn claims(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+        self.start_club().await?;
+        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let club = self.club.as_mut().context("started above")?;
+        let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for repeat in 0..repeats {
+            club.stay_signed_in(plan, count).await?;
+            let claimable = club.claimable(plan).await?;
+            settle(address).await?;
+            database::checkpoint(&self.server_url).await?;
+            let before = database::log_length(&club.database.url).await?;
+            let claimers = Claimer::connect(address, &claimable, in_flight).await?;
+            let load = closed_loop(claimers, plan, &servers).await?;
+            let (follower, lag) = worst_lag(address).await?;
+            let claimed = claimable.claimed();
+            claims::insist_on_all(&club.database.url, before, claimed).await?;
+            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
+        }
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+    }
+
+    /// In a club of its own.
+    async fn old_account(&mut self) -> Result<Outcome> {
+        let bin = self.binaries().await?;
+        let database = Database::create(&self.server_url, "old_account").await?;
+        let url = database.url.clone();
+        let lived = old_account::live(&bin, &database).await;
+        self.left.push(database);
+        lived?;
+        let host = Host { bin, url, log: self.folder.join("old_account.log") };
+        host.measure(self.options.extent()).await
+    }
+
     /// Migrates, seeds and starts a club, and signs its players in.
     async fn start_club(&mut self) -> Result<()> {
         if self.club.is_some() {
@@ -206,10 +306,11 @@ impl Stages {
         let database = Database::create(&self.server_url, "club").await?;
         service::club(&bin, &database.url, &["migrate"]).await?;
         service::club(&bin, &database.url, &["seed", "--players", &count.to_string()]).await?;
+        let game_servers = GameServer::let_in(&bin, &database.url, actions::SERVERS).await?;
         let server = Server::club(&bin, &database.url, &self.folder.join("club.log")).await?;
         let players = Players::sign_in(server.address, count).await?;
         players.offer_package(server.address).await?;
-        self.club = Some(Club { database, server, players });
+        self.club = Some(Club { database, server, players, game_servers, claimable: 0 });
         Ok(())
     }
 
