@@ -67,13 +67,13 @@ pub trait Reaction: Send + 'static {
     /// Its name in `read.followers`. Forever.
     const NAME: &'static str;
 
-    /// Reacts to events in position order; its place is stored after this has succeeded.
+    /// Reacts to a page of events in position order; its place is stored after this has succeeded.
     ///
     /// # Errors
     /// The same events come again, after a while.
     fn handle(
         &mut self,
-        events: &[Recorded],
+        events: &[&Recorded],
     ) -> impl Future<Output = Result<(), FollowerError>> + Send;
 
     /// Called at least every 250 ms while there is nothing new: the place for deadlines.

@@ -1,5 +1,6 @@
-//! Game servers report play in batches, as fast as they are answered. Meanwhile probes look how long
-//! a player waits, from the answer to a report, until the read model shows the progress.
+//! Game servers report play in batches: as fast as they are answered, and then at a pace at which
+//! nothing is short of anything. Meanwhile probes look how long a player waits, from the answer to a
+//! report, until the read model shows the progress.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ const LINES: usize = 4;
 
 /// Actions in one request.
 const BATCH: usize = 50;
+
+/// Actions a second while the probes look: twice what is required, and about half of what there is.
+pub const PACE: u32 = 10_000;
 
 /// Of so many plays one is won.
 const PLAYS_A_WIN: usize = 3;
@@ -99,13 +103,16 @@ fn number(made: &Value) -> Result<i64> {
 pub struct Reported {
     /// Of single actions, with the latencies of batches.
     pub load: Load,
+    /// Actions that were reported at the pace.
+    pub paced: u64,
     /// How long it took until progress was shown, in microseconds.
     pub shown: Histogram<u64>,
     /// Which follower was furthest behind when the load ended, and how many milliseconds.
     pub furthest_behind: (String, f64),
 }
 
-/// One repeat. The probes look at their progress with this mission.
+/// One repeat: first as fast as can be, then at the pace, while the probes look at their progress with
+/// this mission.
 pub async fn report(
     address: SocketAddr,
     (servers, players): (&[GameServer], &Players),
@@ -113,15 +120,19 @@ pub async fn report(
     plan: Plan,
     meter: &CpuMeter,
 ) -> Result<Reported> {
+    let fast = reporters(address, servers, players, None).await?;
+    let load = closed_loop(fast, plan, meter).await?.in_batches_of(BATCH as u64);
+    let furthest_behind = worst_lag(address).await?;
     let probes = probes(address, servers, mission).await?;
-    let reporters = reporters(address, servers, players).await?;
-    let reporting = async {
-        let load = closed_loop(reporters, plan, meter).await?;
-        // Asked at once: while the last probes look, followers would catch up.
-        anyhow::Ok((load.in_batches_of(BATCH as u64), worst_lag(address).await?))
+    let paced = reporters(address, servers, players, Some(PACE)).await?;
+    let paced = async {
+        let paced = closed_loop(paced, plan, meter).await?.in_batches_of(BATCH as u64);
+        let rate = paced.rate();
+        ensure!(rate > f64::from(PACE) * 0.9, "only {rate:.0} actions/s while the probes looked");
+        anyhow::Ok(paced.operations)
     };
-    let ((load, furthest_behind), shown) = tokio::try_join!(reporting, look(probes, plan))?;
-    Ok(Reported { load, shown, furthest_behind })
+    let (paced, shown) = tokio::try_join!(paced, look(probes, plan))?;
+    Ok(Reported { load, paced, shown, furthest_behind })
 }
 
 async fn probes(address: SocketAddr, servers: &[GameServer], mission: i64) -> Result<Vec<Probe>> {
@@ -137,14 +148,18 @@ async fn reporters(
     address: SocketAddr,
     servers: &[GameServer],
     players: &Players,
+    pace: Option<u32>,
 ) -> Result<Vec<Reporter>> {
+    let lines = u32::try_from(servers.len() * LINES)?;
+    let every = pace.map(|pace| Duration::from_secs(1) * BATCH as u32 * lines / pace);
     let users: Arc<[String]> = players.all().iter().map(|player| player.user.clone()).collect();
     let mut reporters = Vec::with_capacity(servers.len() * LINES);
     for server in servers {
         for _ in 0..LINES {
             let line = server.connect(address).await?;
             let (users, random) = (Arc::clone(&users), SmallRng::from_os_rng());
-            reporters.push(Reporter { line, users, random });
+            let ticks = every.map(tokio::time::interval);
+            reporters.push(Reporter { line, users, random, ticks });
         }
     }
     Ok(reporters)
@@ -155,10 +170,15 @@ struct Reporter {
     line: Line,
     users: Arc<[String]>,
     random: SmallRng,
+    /// When the next one is due, if it does not go as fast as it can.
+    ticks: Option<tokio::time::Interval>,
 }
 
 impl Client for Reporter {
     async fn once(&mut self) -> Result<Answer> {
+        if let Some(ticks) = &mut self.ticks {
+            ticks.tick().await;
+        }
         let mut chosen = [0; BATCH];
         chosen.fill_with(|| self.random.random_range(0..self.users.len()));
         let users = &self.users;

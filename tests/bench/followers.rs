@@ -98,7 +98,7 @@ struct Deeds(Commands);
 impl Reaction for Deeds {
     const NAME: &'static str = deeds::NAME;
 
-    async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
+    async fn handle(&mut self, events: &[&Recorded]) -> Result<(), FollowerError> {
         deeds::follow(&self.0, events).await.map_err(FollowerError::handler)
     }
 }

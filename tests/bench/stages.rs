@@ -241,10 +241,11 @@ impl Stages {
             database::checkpoint(&self.server_url).await?;
             let before = database::log_length(&club.database.url).await?;
             let parties = (club.game_servers.as_slice(), &club.players);
-            let Reported { load, shown, furthest_behind: (follower, lag) } =
+            let Reported { load, paced, shown, furthest_behind: (follower, lag) } =
                 actions::report(address, parties, mission, plan, &servers).await?;
             let written = u64::try_from(database::log_length(&club.database.url).await? - before)?;
-            ensure!(written >= load.operations, "{} actions left {written}", load.operations);
+            let reported = load.operations + paced;
+            ensure!(written >= reported, "{reported} actions left {written}");
             let (times, p99) = (shown.len(), quantile_ms(&shown, 0.99));
             eprintln!("  progress shown {times} times, p99 {p99:.1} ms");
             eprintln!("  furthest behind: {follower}, {lag:.0} ms");

@@ -10,6 +10,7 @@ use domain::activity::{ActivityEvent, Goal};
 use domain::event::ClubEvent;
 use domain::id::{Counter, LiveEventId, PlayerId};
 use domain::stored::{DecodeError, Recorded};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::Commands;
 use crate::bus::Failure;
@@ -26,6 +27,8 @@ pub const PURCHASE_COUNT: &str = "purchase_count";
 
 /// Actions that are asked for at once.
 const AT_ONCE: usize = 500;
+/// Claims that are asked for at once, each by itself: one that is refused stops no other.
+const CLAIMS_AT_ONCE: usize = 32;
 
 /// Why a page was not dealt with: it comes again.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ type Completion = (PlayerId, LiveEventId, u64);
 ///
 /// # Errors
 /// If something could not be asked for; all of it may be asked for again.
-pub async fn follow(commands: &Commands, events: &[Recorded]) -> Result<(), DeedsError> {
+pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), DeedsError> {
     let (mut actions, mut completions) = (Vec::new(), Vec::new());
     for recorded in events {
         match ClubEvent::decode(recorded)? {
@@ -66,10 +69,8 @@ pub async fn follow(commands: &Commands, events: &[Recorded]) -> Result<(), Deed
         let recorded = commands.record_actions(&caller, actions.to_vec()).await;
         recorded.map_err(|failure| DeedsError::NotWritten(failure.to_string()))?;
     }
-    for completion in completions {
-        claim(commands, completion).await?;
-    }
-    Ok(())
+    let claims = stream::iter(completions).map(|completion| claim(commands, completion));
+    claims.buffer_unordered(CLAIMS_AT_ONCE).try_collect().await
 }
 
 async fn claim(

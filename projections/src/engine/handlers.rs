@@ -1,6 +1,6 @@
 //! Reactions and sinks as the engine moves them: other people's handlers, with a place.
 
-use domain::stored::Place;
+use domain::stored::{Place, Recorded};
 
 use super::{Follow, Outcome};
 use crate::checkpoint::{self, Checkpoint};
@@ -56,9 +56,9 @@ impl<R: Reaction> Follow for Reacting<R> {
     fn take<'a>(&'a mut self, link: &'a mut Link, page: &'a Page) -> Outcome<'a, ()> {
         Box::pin(async move {
             let (Some(at), Some(end)) = (self.checkpoint, page.end()) else { return Ok(()) };
-            for events in page.slices() {
-                self.reaction.handle(events).await?;
-            }
+            // The whole page at once: what a reaction asks for is a turn of the log each time.
+            let events: Vec<&Recorded> = page.events().collect();
+            self.reaction.handle(&events).await?;
             if !checkpoint::advance(link, R::NAME, "live", &at, &end).await? {
                 return Err(FollowerError::Superseded);
             }

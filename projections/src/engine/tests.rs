@@ -31,8 +31,9 @@ struct Clumsy {
 impl Reaction for Clumsy {
     const NAME: &'static str = "clumsy";
 
-    async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
-        self.seen.lock().unwrap().extend(positions(events));
+    async fn handle(&mut self, events: &[&Recorded]) -> Result<(), FollowerError> {
+        let positions = events.iter().map(|event| event.place.position);
+        self.seen.lock().unwrap().extend(positions);
         self.pages += 1;
         if self.pages.is_multiple_of(3) {
             return Err(FollowerError::handler("dropped it"));
