@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::load::LONGEST_WAIT;
 use crate::app::{App, PLAYER_ID, program, replay};
 use crate::database::Database;
 use crate::log::entries;
@@ -51,6 +50,10 @@ const SIGN_INS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long anything may take that comes by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that anybody may wait for any answer: a command may take ten seconds to read what is not
+/// in memory, and then as long in the queue, before it is given up.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Status and body of an answer.
 pub type Told = (u16, Value);

@@ -128,9 +128,9 @@ async fn killed_while_it_counts_past_play_it_counts_everybodys_share_once() {
         late("play_count", 1_000_000, "daily", 0),
         late("win_count", 3, "once", middle),
     ];
+    let mut killed_at = Vec::new();
     for (mission, kills) in missions.iter_mut().zip([2, 1, 1]) {
-        let counted = add_and_kill(&nodes, &admin, mission, kills).await;
-        println!("{mission:?} was being counted: {counted:?}");
+        killed_at.push(add_and_kill(&nodes, &admin, mission, kills).await);
         until_counted(&nodes, &admin, mission).await;
     }
     let mut reported = reporters.stop().await;
@@ -140,8 +140,11 @@ async fn killed_while_it_counts_past_play_it_counts_everybodys_share_once() {
 
     let log = in_log(&apps[0].database, &KINDS).await;
     let actions = check_once_and_in_order(&log, &reported);
-    for mission in &missions {
+    for (mission, killed_at) in missions.iter().zip(killed_at) {
         let counted = Counted::of(mission, &log, &actions, today.date_naive());
+        let players = counted.before.len() as u64;
+        println!("{mission:?}: killed after {killed_at:?} of {players} players");
+        assert!(killed_at.iter().all(|count| *count < players), "it was not in the middle");
         counted.check_shares(mission, &log);
         counted.check_progress(mission, &apps[0]).await;
     }
