@@ -180,6 +180,19 @@ pub async fn count(database: &mut sqlx::PgConnection, kind: &str) -> u64 {
     u64::try_from(count).unwrap()
 }
 
+/// Makes the database take so long over each event of a type: so there is a middle to be killed in,
+/// however fast the machine is.
+pub async fn slow_down(database: &mut sqlx::PgConnection, kind: &str, each: Duration) {
+    let seconds = each.as_secs_f64();
+    let trigger = format!(
+        "create function public.take_time() returns trigger language plpgsql as
+           'begin perform pg_sleep({seconds}); return new; end';
+         create trigger take_time before insert on events for each row
+           when (new.event_type = '{kind}') execute function public.take_time()"
+    );
+    sqlx::raw_sql(&trigger).execute(database).await.unwrap();
+}
+
 /// Waits until at least so many events of a type are in the log.
 pub async fn until_there_are(connection: &mut sqlx::PgConnection, kind: &str, least: u64) {
     let latest = Instant::now() + PATIENCE;

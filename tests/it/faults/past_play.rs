@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::nodes::{self, Nodes, Written, count, in_log, is_clean, until_there_are};
+use super::nodes::{self, Nodes, Written, count, in_log, is_clean, slow_down, until_there_are};
 use super::reporters::{Action, Reporters, check_once_and_in_order};
 use crate::app::{App, demo_database};
 use crate::provider::now;
@@ -20,6 +20,8 @@ const PLAYERS: usize = 400;
 const ACTIONS: usize = 6;
 const MOST_ACTIONS: usize = 500;
 const REPORTERS: usize = 2;
+/// What the database takes over the share of each player.
+const EACH: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So long before midnight a day is over before the test is.
 const LATE: i64 = 90;
@@ -128,6 +130,7 @@ async fn killed_while_it_counts_past_play_it_counts_everybodys_share_once() {
         late("play_count", 1_000_000, "daily", 0),
         late("win_count", 3, "once", middle),
     ];
+    slow_down(&mut nodes.database.superuser().await, "past_play_counted", EACH).await;
     let mut killed_at = Vec::new();
     for (mission, kills) in missions.iter_mut().zip([2, 1, 1]) {
         killed_at.push(add_and_kill(&nodes, &admin, mission, kills).await);
