@@ -21,9 +21,11 @@ const AT_ONCE: usize = 6;
 const MISSIONS: usize = 53;
 const DAYS: u64 = 3;
 /// Events with one seat.
-const SINGLE_SEATS: usize = 40;
+const SINGLE_SEATS: usize = 30;
 const SEATS: usize = 100;
 const CROWD: usize = 300;
+/// Crowds that come at once: nobody of them is in a node's memory yet.
+const CROWDS_AT_ONCE: usize = 2;
 
 /// Everybody asks for the same with the tokens of one player, half of them on each node.
 async fn all_ask(nodes: &Nodes, path: &str, token: &str) -> Vec<Told> {
@@ -31,13 +33,13 @@ async fn all_ask(nodes: &Nodes, path: &str, token: &str) -> Vec<Told> {
     join_all((0..CLIENTS).map(|client| nodes.post(client, path, token, &body))).await
 }
 
-/// Lets rounds overlap: each is a task of its own.
-async fn rounds<F>(rounds: impl Iterator<Item = F>)
+/// Lets so many rounds overlap: each is a task of its own.
+async fn rounds<F>(at_once: usize, rounds: impl Iterator<Item = F>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let tasks = stream::iter(rounds).map(|round| tokio::spawn(round));
-    tasks.buffer_unordered(AT_ONCE).for_each(|done| async { done.unwrap() }).await;
+    tasks.buffer_unordered(at_once).for_each(|done| async { done.unwrap() }).await;
 }
 
 /// Missions that one action completes, each paying its own number; and the action of each player.
@@ -79,7 +81,7 @@ async fn a_thousand_times_sixty_four_claim_one_reward_and_one_gets_it() {
             }
         }
     });
-    rounds(claimed).await;
+    rounds(AT_ONCE, claimed).await;
 
     let mut told: Vec<_> =
         pairs.iter().map(|(it, mission)| (it.id.to_string(), *mission)).collect();
@@ -131,13 +133,16 @@ async fn a_day_is_claimed_once_by_sixty_four_at_once_and_all_get_the_answer_of_t
         let (told, answers) = std::sync::mpsc::channel();
         let kinds = ["/api/streak/claim", "/api/vip/claim"];
         let asked = players.iter().flat_map(|player| kinds.map(|path| (player.clone(), path)));
-        rounds(asked.map(|(player, path)| {
-            let (nodes, told) = (nodes.clone(), told.clone());
-            async move {
-                let won = one_of_them_won(all_ask(&nodes, path, &player.token).await);
-                told.send((player.id, won)).unwrap();
-            }
-        }))
+        rounds(
+            AT_ONCE,
+            asked.map(|(player, path)| {
+                let (nodes, told) = (nodes.clone(), told.clone());
+                async move {
+                    let won = one_of_them_won(all_ask(&nodes, path, &player.token).await);
+                    told.send((player.id, won)).unwrap();
+                }
+            }),
+        )
         .await;
         drop(told);
         for (player, won) in answers {
@@ -206,15 +211,18 @@ async fn the_last_seat_of_an_event_is_taken_by_one() {
     }
     let nodes = Nodes::of(apps).await;
     let (told, answers) = std::sync::mpsc::channel();
-    rounds(events.iter().map(|&(event, seats)| {
-        let (nodes, players, told) = (nodes.clone(), players.clone(), told.clone());
-        async move {
-            let mut crowd = Vec::clone(&players);
-            crowd.rotate_left(usize::try_from(event).unwrap() * 7 % CROWD);
-            crowd.truncate(if seats == 1 { CLIENTS } else { CROWD });
-            told.send((event, all_join(&nodes, event, seats, &crowd).await)).unwrap();
-        }
-    }))
+    rounds(
+        CROWDS_AT_ONCE,
+        events.iter().map(|&(event, seats)| {
+            let (nodes, players, told) = (nodes.clone(), players.clone(), told.clone());
+            async move {
+                let mut crowd = Vec::clone(&players);
+                crowd.rotate_left(usize::try_from(event).unwrap() * 7 % CROWD);
+                crowd.truncate(if seats == 1 { CLIENTS } else { CROWD });
+                told.send((event, all_join(&nodes, event, seats, &crowd).await)).unwrap();
+            }
+        }),
+    )
     .await;
     drop(told);
     let winners: BTreeMap<i64, BTreeSet<i64>> = answers.into_iter().collect();

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::load::LONGEST_WAIT;
 use crate::app::{App, PLAYER_ID, program, replay};
 use crate::database::Database;
 use crate::log::entries;
@@ -51,6 +50,10 @@ const SIGN_INS: usize = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long anything may take that comes by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest that anybody may wait for any answer: a command may take ten seconds to read what is not
+/// in memory, and then as long in the queue, before it is given up.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Status and body of an answer.
 pub type Told = (u16, Value);
@@ -175,6 +178,19 @@ pub async fn count(database: &mut sqlx::PgConnection, kind: &str) -> u64 {
     let count = "select count(*) from events where event_type = $1";
     let count: i64 = sqlx::query_scalar(count).bind(kind).fetch_one(database).await.unwrap();
     u64::try_from(count).unwrap()
+}
+
+/// Makes the database take so long over each event of a type: so there is a middle to be killed in,
+/// however fast the machine is.
+pub async fn slow_down(database: &mut sqlx::PgConnection, kind: &str, each: Duration) {
+    let seconds = each.as_secs_f64();
+    let trigger = format!(
+        "create function public.take_time() returns trigger language plpgsql as
+           'begin perform pg_sleep({seconds}); return new; end';
+         create trigger take_time before insert on events for each row
+           when (new.event_type = '{kind}') execute function public.take_time()"
+    );
+    sqlx::raw_sql(&trigger).execute(database).await.unwrap();
 }
 
 /// Waits until at least so many events of a type are in the log.

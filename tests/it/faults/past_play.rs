@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::nodes::{self, Nodes, Written, count, in_log, is_clean, until_there_are};
+use super::nodes::{self, Nodes, Written, count, in_log, is_clean, slow_down, until_there_are};
 use super::reporters::{Action, Reporters, check_once_and_in_order};
 use crate::app::{App, demo_database};
 use crate::provider::now;
@@ -20,6 +20,8 @@ const PLAYERS: usize = 400;
 const ACTIONS: usize = 6;
 const MOST_ACTIONS: usize = 500;
 const REPORTERS: usize = 2;
+/// What the database takes over the share of each player.
+const EACH: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So long before midnight a day is over before the test is.
 const LATE: i64 = 90;
@@ -128,9 +130,10 @@ async fn killed_while_it_counts_past_play_it_counts_everybodys_share_once() {
         late("play_count", 1_000_000, "daily", 0),
         late("win_count", 3, "once", middle),
     ];
+    slow_down(&mut nodes.database.superuser().await, "past_play_counted", EACH).await;
+    let mut killed_at = Vec::new();
     for (mission, kills) in missions.iter_mut().zip([2, 1, 1]) {
-        let counted = add_and_kill(&nodes, &admin, mission, kills).await;
-        println!("{mission:?} was being counted: {counted:?}");
+        killed_at.push(add_and_kill(&nodes, &admin, mission, kills).await);
         until_counted(&nodes, &admin, mission).await;
     }
     let mut reported = reporters.stop().await;
@@ -140,8 +143,11 @@ async fn killed_while_it_counts_past_play_it_counts_everybodys_share_once() {
 
     let log = in_log(&apps[0].database, &KINDS).await;
     let actions = check_once_and_in_order(&log, &reported);
-    for mission in &missions {
+    for (mission, killed_at) in missions.iter().zip(killed_at) {
         let counted = Counted::of(mission, &log, &actions, today.date_naive());
+        let players = counted.before.len() as u64;
+        println!("{mission:?}: killed after {killed_at:?} of {players} players");
+        assert!(killed_at.iter().all(|count| *count < players), "it was not in the middle");
         counted.check_shares(mission, &log);
         counted.check_progress(mission, &apps[0]).await;
     }

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::nodes::{self, Player, count, gold, in_log, is_clean, make, until_there_are};
+use super::nodes::{self, Player, count, gold, in_log, is_clean, make, slow_down, until_there_are};
 use crate::app::{App, demo_database};
 use crate::provider::{now, wait_for};
 use crate::service::Service;
@@ -24,6 +24,8 @@ const HIGHEST: u64 = 40;
 const JOINS: usize = 16;
 /// Longer than from one look of the payout to the next.
 const TWO_ROUNDS: Duration = Duration::from_millis(2_200);
+/// What the database takes over each place.
+const EACH: Duration = Duration::from_millis(5);
 /// In ten minutes it is over, and two later its scores no longer change.
 const MINUTES: u32 = 10;
 
@@ -110,6 +112,7 @@ async fn each_of_three_hundred_places_is_rewarded_once_whatever_stops_it() {
     let event = contest(&app, &players).await;
     let ranking = win(&app, &players).await;
     let (admin, mut log) = (app.admin().await, app.database.superuser().await);
+    slow_down(&mut log, "place_rewarded", EACH).await;
     wait_for(&app, (MINUTES + 2) * 60).await;
 
     // Stopped by the staff: after the page of places at which it is, nothing more is paid, not even
