@@ -34,14 +34,14 @@ pub use ledger::{CounterAccount, LedgerEntry, RewardPaid, RewardSource};
 pub use pace::LONGEST_LOOK;
 pub use participation::Participation;
 
-use crate::activity::MissionPeriod;
 use crate::aggregate::Aggregate;
-use crate::id::{CardPrint, ItemId, LiveEventId, MissionId, PlayerId, PromoCode, ReceiptCode};
+use crate::id::{CardPrint, ItemId, LiveEventId, PlayerId, PromoCode, ReceiptCode};
 use crate::limit::{UseLimit, Uses};
 use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
 use crate::offer::Ware;
 use items::Item;
 use pace::Pace;
+use participation::ClaimedMissions;
 use purchases::OpenPurchase;
 use refunds::{PendingRefund, Refunds};
 
@@ -61,8 +61,7 @@ pub struct Account {
     opened_at: Option<DateTime<Utc>>,
     has_paid: bool,
     participations: BTreeMap<LiveEventId, Participation>,
-    /// The latest period of each mission that was claimed.
-    claimed_missions: BTreeMap<MissionId, MissionPeriod>,
+    claimed_missions: ClaimedMissions,
     /// The latest occurrence of each event whose place was rewarded.
     rewarded_places: BTreeMap<LiveEventId, DateTime<Utc>>,
 }
@@ -501,7 +500,7 @@ impl Aggregate for Account {
                 }
             }
             AccountEvent::MissionClaimed { mission_id, period, .. } => {
-                self.claimed_missions.insert(*mission_id, *period);
+                self.claimed_missions.remember(*mission_id, *period);
             }
             AccountEvent::PlaceRewarded { event_id, occurrence_at, .. } => {
                 self.rewarded_places.insert(*event_id, *occurrence_at);

@@ -15,6 +15,8 @@ use tokio::time::{Instant, timeout};
 use crate::database::{self, Database};
 
 const START: Duration = Duration::from_secs(30);
+/// How long read models may be behind.
+const SHOWN: Duration = Duration::from_secs(10);
 /// The demo's player and admin.
 pub const PLAYER: (&str, &str) = ("testuser20250926012525", "1234");
 pub const PLAYER_ID: i64 = 23;
@@ -156,6 +158,7 @@ impl App {
         token: Option<&str>,
         body: Option<Value>,
     ) -> Answer {
+        let by_staff = method != Method::GET && path.starts_with("/api/admin/");
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -163,7 +166,29 @@ impl App {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        Answer::read(request.send().await.unwrap()).await
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        if by_staff {
+            self.shown_to_all(&answer).await;
+        }
+        answer
+    }
+
+    /// Waits until everybody sees what the staff has changed. Whoever changes something sees it at
+    /// once; others, who have been told nothing, a moment later.
+    async fn shown_to_all(&self, answer: &Answer) {
+        let Some(position) = answer.body["position"].as_u64() else { return };
+        let latest = Instant::now() + SHOWN;
+        while self.read_models_at().await.is_some_and(|at| at < position) {
+            assert!(Instant::now() < latest, "the read models stay behind {position}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn read_models_at(&self) -> Option<u64> {
+        let ready = self.http.get(format!("{}/ready", self.url)).send().await.ok()?;
+        let ready: Value = ready.json().await.ok()?;
+        let followers = ready["followers"].as_array()?;
+        followers.iter().find(|it| it["name"] == "read_models")?["position"].as_u64()
     }
 
     /// `GET`.
@@ -180,7 +205,11 @@ impl App {
     pub async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Answer {
         let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(token);
         let request = request.header("Idempotency-Key", key).json(body);
-        Answer::read(request.send().await.unwrap()).await
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        if path.starts_with("/api/admin/") {
+            self.shown_to_all(&answer).await;
+        }
+        answer
     }
 
     /// `GET` that has to see a position.

@@ -5,8 +5,9 @@
 //! no harm to read the same events again.
 
 use chrono::{DateTime, Utc};
-use domain::account::AccountEvent;
-use domain::activity::{ActivityEvent, Goal};
+use domain::account::{Account, AccountEvent};
+use domain::activity::{Activity, ActivityEvent, Goal};
+use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{Counter, LiveEventId, PlayerId};
 use domain::stored::{DecodeError, Recorded};
@@ -50,7 +51,7 @@ type Completion = (PlayerId, LiveEventId, u64);
 /// If something could not be asked for; all of it may be asked for again.
 pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), DeedsError> {
     let (mut actions, mut completions) = (Vec::new(), Vec::new());
-    for recorded in events {
+    for recorded in events.iter().filter(|recorded| may_matter(recorded)) {
         match ClubEvent::decode(recorded)? {
             ClubEvent::Account(player, event) => actions.extend(deed(player, recorded, &event)),
             ClubEvent::Activity(player, event) => {
@@ -71,6 +72,18 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
     }
     let claims = stream::iter(completions).map(|completion| claim(commands, completion));
     claims.buffer_unordered(CLAIMS_AT_ONCE).try_collect().await
+}
+
+/// Whether an event can be one that something follows from. Told from its type and text: most are
+/// not, and decoding them all would cost more than everything else here.
+fn may_matter(recorded: &Recorded) -> bool {
+    let event = &recorded.event;
+    match event.aggregate_type.as_ref() {
+        Account::TYPE => COUNTED.contains(&event.event_type.as_ref()),
+        // Requirements of events are the only goals with this in front.
+        Activity::TYPE => event.payload.contains("\"event/"),
+        _ => false,
+    }
 }
 
 async fn claim(
@@ -102,6 +115,9 @@ fn completed(
     })
 }
 
+/// The events of accounts that are counted, by stored name.
+const COUNTED: [&str; 3] = ["gold_spent", "benefit_purchased", "purchase_completed"];
+
 /// What an event of an account is counted as, if it is play.
 fn deed(player: PlayerId, recorded: &Recorded, event: &AccountEvent) -> Option<Action> {
     let position = recorded.place.position;
@@ -112,6 +128,7 @@ fn deed(player: PlayerId, recorded: &Recorded, event: &AccountEvent) -> Option<A
     Some(Action { action_id, player, action, amount, at: Some(at), cause: Some(cause) })
 }
 
+/// Its arms that are something are [`COUNTED`].
 fn counted(event: &AccountEvent) -> Option<(DateTime<Utc>, &'static str, u64)> {
     match event {
         AccountEvent::GoldSpent { at, movement, .. }

@@ -2,7 +2,7 @@
 
 use domain::stored::{Place, Recorded};
 
-use super::{Follow, Outcome};
+use super::{Follow, Outcome, Pace};
 use crate::checkpoint::{self, Checkpoint};
 use crate::feed::{self, Feed, Page};
 use crate::follower::{FollowerError, FollowerHandle, Reaction, Resume, Sink};
@@ -69,6 +69,11 @@ impl<R: Reaction> Follow for Reacting<R> {
 
     fn idle(&mut self) -> Outcome<'_, ()> {
         Box::pin(self.reaction.idle())
+    }
+
+    /// Each page is a commit of its place, which the log's own commits would have to wait for.
+    fn pace(&self) -> Option<Pace> {
+        Some(Pace::default())
     }
 }
 
