@@ -1,6 +1,7 @@
 //! Joining events, and claiming what events, missions and places pay.
 
 use super::*;
+use crate::id::MissionId;
 use crate::live_event::{Eligibility, Entry, Requirement, Seat, Segment};
 use crate::reward::{GivenItem, Reward, Rewards};
 use crate::schedule::Occurrence;
