@@ -104,8 +104,12 @@ impl Commands {
         let known = self.fingerprints_of(caller, &lines, &committed.done_before).await?;
         for line in committed.done_before {
             let Line { key, fingerprint, .. } = &lines[line];
-            let is_same = known.get(key.as_str()).is_none_or(|known| known == fingerprint);
-            recordings[line] = if is_same { Recording::Duplicate } else { Recording::IdReused };
+            recordings[line] = match known.get(key.as_str()) {
+                Some(known) if known == fingerprint => Recording::Duplicate,
+                // Not in the log: the first of this batch under the id has no player.
+                None if is_first_the_same(&lines, &lines[line]) => Recording::UnknownPlayer,
+                Some(_) | None => Recording::IdReused,
+            };
         }
         Ok(Recorded { recordings, position: committed.place.position })
     }
@@ -160,6 +164,12 @@ fn streams(actions: &[Action]) -> Vec<Missing> {
         [Missing::of::<Account>(action.player), Missing::of::<Activity>(action.player)]
     });
     each.collect()
+}
+
+/// Whether the first line with this one's key asks for the same.
+fn is_first_the_same(lines: &[Line], line: &Line) -> bool {
+    let first = lines.iter().find(|other| other.key == line.key);
+    first.is_some_and(|first| first.fingerprint == line.fingerprint)
 }
 
 fn record(

@@ -48,6 +48,17 @@ async fn each_action_counts_once_whatever_batch_it_comes_in() {
     let other = service.post(&app, PATH, &action("old-style-1", 6, "play_count")).await;
     assert_eq!(other.body["rejected"][0]["code"], "ACTION_ID_REUSED", "{}", other.text);
     assert_eq!(app.database.head().await, events, "nothing was written");
+    // Also in one batch: what is not written is never called a duplicate.
+    let users = [9_999, 9_999, PLAYER_ID];
+    let batch = json!({"actions": users.map(|user| action("nobody-2", user, "play_count"))});
+    let none = service.post(&app, PATH, &batch).await;
+    let rejected = none.body["rejected"].as_array().unwrap().iter();
+    let codes: Vec<_> = rejected.map(|rejected| rejected["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["UNKNOWN_USER", "UNKNOWN_USER", "ACTION_ID_REUSED"], "{}", none.text);
+    assert_eq!((&none.body["accepted"], &none.body["duplicates"]), (&json!(0), &json!(0)));
+    assert_eq!(app.database.head().await, events, "nothing was written");
+    let one = service.post(&app, PATH, &action("nobody-2", PLAYER_ID, "play_count")).await;
+    assert_eq!(one.body["accepted"], 1, "{}", one.text);
     is_clean(&app).await;
 }
 
