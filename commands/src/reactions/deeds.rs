@@ -164,3 +164,28 @@ fn counted(event: &AccountEvent) -> Option<(DateTime<Utc>, &'static str, u64)> {
         | AccountEvent::RewardGifted { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::stored::decode;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// One of every kind of event of accounts.
+    const ACCOUNTS: &str = include_str!("../../../domain/fixtures/account.jsonl");
+
+    #[test]
+    fn what_is_counted_is_told_by_its_name() {
+        let mut found = 0;
+        for line in ACCOUNTS.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |field: &str| line[field].as_str().unwrap();
+            let (name, version) = (text("event_type"), text("event_version"));
+            let event: AccountEvent = decode(name, version, &line["payload"].to_string()).unwrap();
+            assert_eq!(counted(&event).is_some(), COUNTED.contains(&name), "{name}");
+            found += usize::from(counted(&event).is_some());
+        }
+        assert!(found >= COUNTED.len(), "a name in COUNTED is of no event");
+    }
+}
