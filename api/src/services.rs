@@ -30,11 +30,12 @@ Examples:
   club services list --format json                   … for programs
   club services rotate game-eu                       next secret; the one before counts for 24 h
   club services rotate game-eu --at-once             … for one that leaked: the one before ends now
-  club services allow game-eu --scope actions:login  it may do this from now on, and nothing else
+  club services allow game-eu --scope actions:win_count
+                                                     it may do this from now on, and nothing else
   club services revoke game-eu                       out, within about a second on every node
   SECRET=$(club services secret game-eu)             its present secret, for scripts
 
-How a program signs its requests stands in docs/operations.md. Secrets are made of CLUB_SERVICE_KEY,
+How a program signs its requests stands in docs/game-servers.md. Secrets are made of CLUB_SERVICE_KEY,
 so set it as the service has it.
 
 Exit codes: 0 done, 1 not done (the name is taken, unknown or revoked), 2 could not try (arguments,
@@ -164,7 +165,7 @@ fn hand_out(first: &str, service: &Registered, key: &ServiceKey) -> String {
          # Set these two where the program runs, and nowhere else:\n\
          CLUB_SERVICE_ID={id}\n\
          CLUB_SERVICE_SECRET={secret}\n\
-         # It signs every request with the secret: see docs/operations.md. 'club services secret {id}'\n\
+         # It signs every request with the secret: see docs/game-servers.md. 'club services secret {id}'\n\
          # prints it again.",
         id = service.id,
         secret = secret.reveal()

@@ -65,8 +65,8 @@ impl Service {
 fn the_signature_is_the_one_that_the_club_computes() {
     let secret = "159971830b88f3df3a2e2512f48d55d59193cdb7712099535418474310923239";
     let service = Service { id: "demo-game".to_owned(), secret: secret.to_owned() };
-    let body = r#"{"action_id":"a-1","user_id":23,"action":"play_count"}"#;
+    let body = r#"{"action_id":"a-1","user_id":23,"action_type":"play_count"}"#;
     let signature = service.signature("1700000000", "POST", "/api/actions", body);
-    let expected = "f518b08d308f4771ae98a20bc4e72d17589f0bb92084930028d27703aad02f17";
+    let expected = "8628ace2234346c253354ff296ae44bfb1b2853e009e0a14e4abafa937fbb2b8";
     assert_eq!(signature, expected);
 }

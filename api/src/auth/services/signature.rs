@@ -77,7 +77,7 @@ mod tests {
         timestamp: "1700000000",
         method: "POST",
         path: "/api/actions",
-        body: br#"{"action_id":"a-1","user_id":23,"action":"play_count"}"#,
+        body: br#"{"action_id":"a-1","user_id":23,"action_type":"play_count"}"#,
     };
 
     /// `tests/it/service.rs` computes the same, by itself. So does a shell:
@@ -92,7 +92,7 @@ mod tests {
         );
         assert_eq!(
             SIGNED.sign(&secret),
-            "f518b08d308f4771ae98a20bc4e72d17589f0bb92084930028d27703aad02f17"
+            "8628ace2234346c253354ff296ae44bfb1b2853e009e0a14e4abafa937fbb2b8"
         );
     }
 
