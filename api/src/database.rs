@@ -16,6 +16,8 @@ use crate::config::{DatabaseConfig, Secret};
 const SERVICE_ROLE: &str = "club_service";
 /// Connections for requests and reads.
 const CONNECTIONS: u32 = 16;
+/// A connection that was idle for longer is asked whether it still works before it is used.
+const TRUSTED: Duration = Duration::from_millis(250);
 /// How long a request waits for one of them.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -28,6 +30,12 @@ pub async fn service_pool(config: &DatabaseConfig, connections: u32) -> anyhow::
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_PATIENCE)
+        // The pool asks each connection how it is when it comes back, and that is enough for a moment.
+        .test_before_acquire(false)
+        .before_acquire(|connection, since| {
+            let is_trusted = since.idle_for < TRUSTED;
+            Box::pin(async move { Ok(is_trusted || connection.ping().await.is_ok()) })
+        })
         .connect_with(options)
         .await
         .context("the database cannot be reached: check DATABASE_URL")

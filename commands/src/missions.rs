@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, MissionClaim};
-use domain::activity::{Activity, ActivityCommand};
+use domain::activity::{Activity, ActivityCommand, MissionPeriod};
 use domain::id::{MissionId, PlayerId, ReceiptCode};
 use domain::mission::{
     Mission, MissionBoard, MissionCommand, MissionEvent, MissionRefusal, MissionTerms, TheBoard,
@@ -106,8 +106,8 @@ impl Commands {
         let fingerprint = self.fingerprints.fingerprint("claim_mission", &(player, mission));
         let request = Request::new(caller, Some(player)).keyed(fingerprint);
         let decide = move |world: &mut World<'_>| {
-            let (claim, rewards) = claim_of(world, player, mission, at)?;
-            pay(world, player, (claim, &rewards), receipt_code, at)
+            let claim = claim_of(world, player, mission, at)?;
+            pay(world, player, claim, receipt_code, at)
         };
         let claimed = self.bus.execute(request, decide).await?;
         claimed.answer(Paid::of)
@@ -204,12 +204,15 @@ fn claim_of(
     mission_id: MissionId,
     at: DateTime<Utc>,
 ) -> Result<(MissionClaim, Rewards), Declined> {
-    let Mission { version, terms, .. } = found(world, mission_id)?;
-    if !terms.is_active {
+    let board = world.read::<MissionBoard>(TheBoard)?;
+    let active = board.mission(mission_id).filter(|mission| mission.terms.is_active);
+    let Some(Mission { version, terms, .. }) = active else {
         return Err(Decline::Refused(MissionRefusal::NotFound.into()));
-    }
-    let period = terms.cadence.period_at(at);
-    let required = required_periods(world, &terms, at)?;
+    };
+    let (version, target, period) = (*version, terms.target, terms.cadence.period_at(at));
+    // Not the whole mission: this is asked at every claim.
+    let (requires, rewards) = (terms.requires.clone(), terms.rewards.clone());
+    let required = requires.as_ref().map(|_| present_periods(board, at)).unwrap_or_default();
     let activity = world.read::<Activity>(player)?;
     let (progress, was_complete) = activity.mission(mission_id, period);
     let is_met = |mission: MissionId| {
@@ -220,34 +223,24 @@ fn claim_of(
         mission_id,
         version,
         period,
-        is_unlocked: terms.requires.as_ref().is_none_or(|requires| requires.is_met(&is_met)),
-        is_complete: was_complete || progress >= terms.target,
+        is_unlocked: requires.is_none_or(|requires| requires.is_met(&is_met)),
+        is_complete: was_complete || progress >= target,
     };
-    Ok((claim, terms.rewards))
+    Ok((claim, rewards))
 }
 
-/// The present periods of the missions that stand on the board before this one.
-fn required_periods(
-    world: &mut World<'_>,
-    terms: &MissionTerms,
-    at: DateTime<Utc>,
-) -> Result<Vec<(MissionId, domain::activity::MissionPeriod)>, Declined> {
-    if terms.requires.is_none() {
-        return Ok(vec![]);
-    }
-    let board = world.read::<MissionBoard>(TheBoard)?;
-    Ok(board.missions().map(|(id, other)| (id, other.terms.cadence.period_at(at))).collect())
+fn present_periods(board: &MissionBoard, at: DateTime<Utc>) -> Vec<(MissionId, MissionPeriod)> {
+    board.missions().map(|(id, other)| (id, other.terms.cadence.period_at(at))).collect()
 }
 
 fn pay(
     world: &mut World<'_>,
     player: PlayerId,
-    (claim, rewards): (MissionClaim, &Rewards),
+    (claim, rewards): (MissionClaim, Rewards),
     receipt_code: ReceiptCode,
     at: DateTime<Utc>,
 ) -> Result<(), Declined> {
-    let payment = payment(world, receipt_code, rewards, at)?;
-    let rewards = rewards.clone();
+    let payment = payment(world, receipt_code, &rewards, at)?;
     let ask = AccountCommand::ClaimMission { at, claim, rewards, payment };
     world.decide::<Account>(player, &ask).map_err(Decline::widen)
 }
@@ -266,7 +259,7 @@ fn claim_all(
         let (claim, rewards) = claim_of(world, player, mission, at)?;
         let has_claimed = world.read::<Account>(player)?.has_claimed(mission, claim.period);
         if claim.is_complete && claim.is_unlocked && !has_claimed {
-            pay(world, player, (claim, &rewards), *receipt_code, at)?;
+            pay(world, player, (claim, rewards), *receipt_code, at)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::account::{Account, AccountRefusal};
+use domain::account::{Account, AccountRefusal, Deed};
 use domain::activity::{Activity, ActivityCommand, ActivityRefusal, Goal, LOGIN, OpenGoal};
 use domain::id::{Counter, LiveEventId, PlayerId};
 use domain::live_event::{LiveEvent, LiveEventRefusal};
@@ -53,8 +53,17 @@ pub struct Action {
     pub amount: u64,
     /// When; now, if not given.
     pub at: Option<DateTime<Utc>>,
-    /// What in the log it follows from, if it does.
-    pub cause: Option<String>,
+}
+
+/// Something that the club itself saw, as its log has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// Who did it.
+    pub player: PlayerId,
+    /// Where in the log it stands.
+    pub position: u64,
+    /// What it is.
+    pub deed: Deed,
 }
 
 /// What became of one action.
@@ -92,7 +101,7 @@ impl Commands {
     ) -> Result<Recorded, Failure<PlayRefusal>> {
         let lines: Vec<Line> = actions.iter().map(|action| self.line(caller, action)).collect();
         let now = self.clock.now();
-        self.bus.warm(&streams(&actions)).await?;
+        self.bus.warm(&streams(actions.iter().map(|action| action.player))).await?;
         let request = Request::new(caller, None).with_lines(lines.clone());
         let count = actions.len();
         let decide = move |world: &mut World<'_>| record(world, &actions, now);
@@ -130,12 +139,32 @@ impl Commands {
 
     fn line(&self, caller: &Caller, action: &Action) -> Line {
         let asked = (action.player, action.action, action.amount, action.at);
-        let caller = Caller { cause: action.cause.clone(), ..caller.clone() };
         Line {
             key: action.action_id.clone(),
             fingerprint: self.fingerprints.fingerprint("record_action", &asked),
             metadata: caller.metadata(Some(action.player)),
         }
+    }
+
+    /// Counts what the club itself saw, all of it in one append. Whoever asks brings each player's deeds
+    /// in the order of the log and leaves none out: what stands before the last that was counted was
+    /// counted, so repeating the whole is harmless and takes no keys.
+    ///
+    /// # Errors
+    /// If the log cannot be reached or too much is waiting.
+    pub async fn count_deeds(
+        &self,
+        caller: &Caller,
+        seen: Vec<Seen>,
+    ) -> Result<Committed, Failure<PlayRefusal>> {
+        self.bus.warm(&streams(seen.iter().map(|seen| seen.player))).await?;
+        let about = seen.iter().map(|Seen { player, position, .. }| {
+            let cause = Some(format!("{}/{position}", caller.actor.id()));
+            Caller { cause, ..caller.clone() }.metadata(Some(*player))
+        });
+        let request = Request::new(caller, None).with_metadata_of_lines(about);
+        let decide = move |world: &mut World<'_>| count(world, &seen);
+        self.bus.execute(request, decide).await
     }
 
     /// Writes down that a player was there; once a UTC day, whoever asks how often.
@@ -159,11 +188,9 @@ impl Commands {
     }
 }
 
-fn streams(actions: &[Action]) -> Vec<Missing> {
-    let each = actions.iter().flat_map(|action| {
-        [Missing::of::<Account>(action.player), Missing::of::<Activity>(action.player)]
-    });
-    each.collect()
+fn streams(players: impl Iterator<Item = PlayerId>) -> Vec<Missing> {
+    let each = |player| [Missing::of::<Account>(player), Missing::of::<Activity>(player)];
+    players.flat_map(each).collect()
 }
 
 /// Whether the first line with this one's key asks for the same.
@@ -192,6 +219,16 @@ fn record(
             goals,
         };
         world.decide::<Activity>(action.player, &ask).map_err(Decline::widen)?;
+    }
+    Ok(())
+}
+
+fn count(world: &mut World<'_>, seen: &[Seen]) -> Result<(), Decline<PlayRefusal>> {
+    for (line, Seen { player, position, deed }) in seen.iter().enumerate() {
+        world.begin_line(line);
+        let Some(goals) = goals(world, *player, deed.action, deed.at)? else { continue };
+        let ask = ActivityCommand::CountDeed { position: *position, deed: *deed, goals };
+        world.decide::<Activity>(*player, &ask).map_err(Decline::widen)?;
     }
     Ok(())
 }

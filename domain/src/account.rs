@@ -7,6 +7,7 @@
 mod command;
 mod controls;
 mod daily;
+mod deed;
 mod event;
 mod items;
 mod ledger;
@@ -29,19 +30,21 @@ pub use daily::{
     DAILY_VIP_POINTS, Daily, LAST_RISING_DAY, StreakDay, StreakReward, XP_PER_LEVEL, level,
     streak_count,
 };
+pub use deed::{Deed, PURCHASE_COUNT, SPEND_GOLD};
 pub use event::{AccountEvent, FailureReason, FraudRule, VoidReason};
 pub use ledger::{CounterAccount, LedgerEntry, RewardPaid, RewardSource};
 pub use pace::LONGEST_LOOK;
 pub use participation::Participation;
 
+use crate::activity::MissionPeriod;
 use crate::aggregate::Aggregate;
-use crate::id::{CardPrint, ItemId, LiveEventId, PlayerId, PromoCode, ReceiptCode};
+use crate::id::{CardPrint, ItemId, LiveEventId, MissionId, PlayerId, PromoCode, ReceiptCode};
+use crate::layered::Layered;
 use crate::limit::{UseLimit, Uses};
 use crate::money::{Cents, Gold, GoldParts, MAX_GOLD, Movement, SpendOrder, Wallet};
 use crate::offer::Ware;
 use items::Item;
 use pace::Pace;
-use participation::ClaimedMissions;
 use purchases::OpenPurchase;
 use refunds::{PendingRefund, Refunds};
 
@@ -61,7 +64,8 @@ pub struct Account {
     opened_at: Option<DateTime<Utc>>,
     has_paid: bool,
     participations: BTreeMap<LiveEventId, Participation>,
-    claimed_missions: ClaimedMissions,
+    /// The latest period of each mission that was claimed.
+    claimed_missions: Layered<MissionId, MissionPeriod>,
     /// The latest occurrence of each event whose place was rewarded.
     rewarded_places: BTreeMap<LiveEventId, DateTime<Utc>>,
 }
@@ -500,7 +504,7 @@ impl Aggregate for Account {
                 }
             }
             AccountEvent::MissionClaimed { mission_id, period, .. } => {
-                self.claimed_missions.remember(*mission_id, *period);
+                self.claimed_missions.insert(*mission_id, *period);
             }
             AccountEvent::PlaceRewarded { event_id, occurrence_at, .. } => {
                 self.rewarded_places.insert(*event_id, *occurrence_at);
@@ -518,7 +522,7 @@ impl Aggregate for Account {
             + self.open_purchases.len() * 128
             + (self.refunds.len() + self.uses.len() + self.promo_uses.len() + self.items.len()) * 64
             + self.participations.len() * 320
-            + (self.claimed_missions.len() + self.rewarded_places.len()) * 32
+            + (self.claimed_missions.len_at_most() + self.rewarded_places.len()) * 32
             + self.pace.weight()
     }
 }

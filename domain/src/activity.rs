@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 pub use goal::{Goal, MissionPeriod};
 
+use crate::account::Deed;
 use crate::aggregate::{Aggregate, Event};
 use crate::id::{Counter, LiveEventId, MissionId, PlayerId};
+use crate::layered::Layered;
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,9 @@ pub enum ActivityEvent {
         action: Counter,
         /// How often, or how much.
         amount: u64,
+        /// Where in the log the deed stands that is counted, if the club itself saw it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deed: Option<u64>,
         /// What came closer by it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         advanced: Vec<Advance>,
@@ -124,6 +129,16 @@ pub enum ActivityCommand {
         /// What it may bring closer.
         goals: Vec<OpenGoal>,
     },
+    /// Count what the club itself saw. Deeds are asked for in the order of the log: one that stands
+    /// before the last that was counted was counted, and asking again does nothing.
+    CountDeed {
+        /// Where in the log it stands.
+        position: u64,
+        /// What it is.
+        deed: Deed,
+        /// What it may bring closer.
+        goals: Vec<OpenGoal>,
+    },
     /// Write down that a player was there; once a UTC day, asking again does nothing.
     RecordLogin {
         /// When.
@@ -152,9 +167,11 @@ pub const LOGIN: &str = "login";
 /// A player's activity as the stream tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
-    missions: BTreeMap<MissionId, MissionProgress>,
+    missions: Layered<MissionId, MissionProgress>,
     events: BTreeMap<LiveEventId, EventProgress>,
     last_login: Option<NaiveDate>,
+    /// Up to where in the log the club's own deeds are counted.
+    deeds_until: u64,
 }
 
 /// How far a mission is, in the latest period in which anything was done for it.
@@ -184,7 +201,7 @@ impl Activity {
     /// How far a mission is in a period, and whether it is complete: once so, always.
     #[must_use]
     pub fn mission(&self, mission: MissionId, period: MissionPeriod) -> (u64, bool) {
-        match self.missions.get(&mission) {
+        match self.missions.get(mission) {
             Some(has) if has.period == period => (has.progress, has.is_complete),
             _ => (0, false),
         }
@@ -223,7 +240,7 @@ impl Activity {
     fn advance(&self, OpenGoal { goal, target }: OpenGoal, amount: u64) -> Option<Advance> {
         let (has, is_complete) = match goal {
             Goal::Mission { mission, period } => {
-                let over = self.missions.get(&mission).is_some_and(|has| has.period > period);
+                let over = self.missions.get(mission).is_some_and(|has| has.period > period);
                 (!over).then(|| self.mission(mission, period))?
             }
             Goal::Requirement { event, occurrence, number } => {
@@ -273,7 +290,7 @@ impl Activity {
 impl Aggregate for Activity {
     const TYPE: &'static str = "activity";
     // Raise it with any change of the state's shape, or of what `evolve` makes of an event.
-    const SNAPSHOT: Option<i32> = Some(1);
+    const SNAPSHOT: Option<i32> = Some(2);
     type Id = PlayerId;
     type Command = ActivityCommand;
     type Event = ActivityEvent;
@@ -290,7 +307,20 @@ impl Aggregate for Activity {
                     action_id: action_id.clone(),
                     action: *action,
                     amount: *amount,
+                    deed: None,
                     advanced: advanced(goals, *amount),
+                }]
+            }
+            ActivityCommand::CountDeed { position, .. } if *position <= self.deeds_until => vec![],
+            ActivityCommand::CountDeed { position, deed, goals } => {
+                let Deed { at, action, amount } = *deed;
+                vec![ActivityEvent::ActionRecorded {
+                    at,
+                    action_id: format!("deeds/{position}"),
+                    action,
+                    amount,
+                    deed: Some(*position),
+                    advanced: advanced(goals, amount),
                 }]
             }
             ActivityCommand::RecordLogin { at, goals } => {
@@ -303,6 +333,7 @@ impl Aggregate for Activity {
                             action_id: format!("{LOGIN}/{day}"),
                             action,
                             amount: 1,
+                            deed: None,
                             advanced: advanced(goals, 1),
                         }]
                     }
@@ -321,10 +352,11 @@ impl Aggregate for Activity {
     }
 
     fn evolve(&mut self, event: &ActivityEvent) {
-        if let ActivityEvent::ActionRecorded { at, action, .. } = event
-            && action.as_str() == LOGIN
-        {
-            self.last_login = self.last_login.max(Some(at.date_naive()));
+        if let ActivityEvent::ActionRecorded { at, action, deed, .. } = event {
+            if action.as_str() == LOGIN {
+                self.last_login = self.last_login.max(Some(at.date_naive()));
+            }
+            self.deeds_until = self.deeds_until.max(deed.unwrap_or(0));
         }
         for advance in event.advanced() {
             self.has_advanced(advance);
@@ -333,7 +365,10 @@ impl Aggregate for Activity {
 
     fn weight(&self) -> usize {
         let requirements: usize = self.events.values().map(|has| has.requirements.len()).sum();
-        size_of::<Self>() + self.missions.len() * 48 + self.events.len() * 96 + requirements * 32
+        size_of::<Self>()
+            + self.missions.len_at_most() * 48
+            + self.events.len() * 96
+            + requirements * 32
     }
 }
 

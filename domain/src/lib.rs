@@ -11,6 +11,7 @@ pub mod encoding;
 pub mod event;
 pub mod id;
 pub mod identity;
+mod layered;
 pub mod limit;
 pub mod live_event;
 pub mod mission;

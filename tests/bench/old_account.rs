@@ -155,7 +155,6 @@ async fn play(commands: &Commands) -> Result<()> {
             action: "play_count".parse()?,
             amount: 1,
             at: None,
-            cause: None,
         });
     }
     commands.record_actions(&game, actions).await?;

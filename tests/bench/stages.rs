@@ -271,6 +271,8 @@ impl Stages {
             club.stay_signed_in(plan, count).await?;
             let claimable = club.claimable(plan).await?;
             settle(address).await?;
+            // What was made to be claimed would otherwise be vacuumed while claims are measured.
+            database::analyze(&club.database.url).await?;
             database::checkpoint(&self.server_url).await?;
             let before = database::log_length(&club.database.url).await?;
             let claimers = Claimer::connect(address, &claimable, in_flight).await?;

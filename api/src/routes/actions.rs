@@ -7,7 +7,7 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::IdempotencyKey;
 use commands::play::{Action, Recording};
-use commands::reactions::deeds::PURCHASE_COUNT;
+use domain::account::PURCHASE_COUNT;
 use domain::activity::LOGIN;
 use domain::id::{Counter, PlayerId};
 use serde::Serialize;
@@ -157,7 +157,7 @@ fn made(
     action: Counter,
     (amount, at): (Option<u64>, Option<DateTime<Utc>>),
 ) -> Action {
-    Action { action_id, player, action, amount: amount.unwrap_or(1), at, cause: None }
+    Action { action_id, player, action, amount: amount.unwrap_or(1), at }
 }
 
 /// What a game server may report: some things only the club itself sees.

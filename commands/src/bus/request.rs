@@ -96,6 +96,13 @@ impl Request {
         self
     }
 
+    /// A command of several lines without keys: only what is said about their events differs.
+    #[must_use]
+    pub fn with_metadata_of_lines(mut self, lines: impl Iterator<Item = Metadata>) -> Self {
+        self.line_metadata = lines.map(|metadata| metadata.to_json().into()).collect();
+        self
+    }
+
     /// A text about people that is kept beside the log, by the position of the first event.
     #[must_use]
     pub fn with_text(mut self, text: String) -> Self {

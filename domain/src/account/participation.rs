@@ -45,32 +45,6 @@ impl Participation {
     }
 }
 
-/// The latest period of each mission that was claimed, by mission. A list, because it is copied with the
-/// account at every command: that is one stretch of memory, however many there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ClaimedMissions(Vec<(MissionId, MissionPeriod)>);
-
-impl ClaimedMissions {
-    fn find(&self, mission: MissionId) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&mission, |(mission, _)| *mission)
-    }
-
-    fn latest(&self, mission: MissionId) -> Option<MissionPeriod> {
-        self.find(mission).ok().and_then(|found| self.0.get(found)).map(|(_, period)| *period)
-    }
-
-    pub(super) fn remember(&mut self, mission: MissionId, period: MissionPeriod) {
-        match self.find(mission) {
-            Ok(found) => self.0[found].1 = period,
-            Err(place) => self.0.insert(place, (mission, period)),
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
 impl Account {
     /// How the player takes part in an event, if ever.
     #[must_use]
@@ -86,7 +60,7 @@ impl Account {
     /// Whether a mission was claimed for a period.
     #[must_use]
     pub fn has_claimed(&self, mission: MissionId, period: MissionPeriod) -> bool {
-        self.claimed_missions.latest(mission).is_some_and(|last| period <= last)
+        self.claimed_missions.get(mission).is_some_and(|last| period <= last)
     }
 
     pub(super) fn join_event(

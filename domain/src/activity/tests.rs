@@ -22,7 +22,7 @@ fn record(amount: u64, goals: &[OpenGoal]) -> ActivityCommand {
 fn recorded(amount: u64, advanced: &[Advance]) -> ActivityEvent {
     let (action_id, action) = ("a-1".to_owned(), "play_count".parse().unwrap());
     let advanced = advanced.to_vec();
-    ActivityEvent::ActionRecorded { at: at(1), action_id, action, amount, advanced }
+    ActivityEvent::ActionRecorded { at: at(1), action_id, action, amount, deed: None, advanced }
 }
 
 #[test]
@@ -87,6 +87,7 @@ fn being_there_counts_once_a_day() {
         action_id: format!("login/{day}"),
         action: LOGIN.parse().unwrap(),
         amount: 1,
+        deed: None,
         advanced: vec![],
     };
     let first = event("2026-12-31T23:59:59.999999Z", "2026-12-31");
@@ -96,6 +97,26 @@ fn being_there_counts_once_a_day() {
     given::<Activity>(std::slice::from_ref(&first)).when(&login("2026-12-31T00:00:00Z")).then(&[]);
     let next = event("2027-01-01T00:00:00Z", "2027-01-01");
     given::<Activity>(&[first]).when(&login("2027-01-01T00:00:00Z")).then(&[next]);
+}
+
+#[test]
+fn a_deed_is_counted_once_whoever_asks_how_often() {
+    let goal = open(mission(4, "once"), 10);
+    let deed = Deed { at: at(1), action: "spend_gold".parse().unwrap(), amount: 3 };
+    let count = |position| ActivityCommand::CountDeed { position, deed, goals: vec![goal] };
+    let counted = |position, progress| ActivityEvent::ActionRecorded {
+        at: at(1),
+        action_id: format!("deeds/{position}"),
+        action: deed.action,
+        amount: 3,
+        deed: Some(position),
+        advanced: vec![advance(goal.goal, progress, 10)],
+    };
+    given::<Activity>(&[]).when(&count(7)).then(&[counted(7, 3)]);
+    let history = [counted(7, 3), recorded(1, &[])];
+    given::<Activity>(&history).when(&count(7)).then(&[]);
+    given::<Activity>(&history).when(&count(5)).then(&[]);
+    given::<Activity>(&history).when(&count(9)).then(&[counted(9, 6)]);
 }
 
 #[test]

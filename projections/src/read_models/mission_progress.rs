@@ -168,30 +168,25 @@ impl MissionProgress {
         }
     }
 
+    /// What is claimed was completed, so there is progress in the same period.
     fn fold_account(&mut self, position: i64, player: PlayerId, event: &AccountEvent) {
         let AccountEvent::MissionClaimed { at, mission_id, period, .. } = event else { return };
-        if let Some(change) = self.in_period(position, (player, *mission_id), *period) {
+        let change = self.0.entry((player, *mission_id));
+        let change = change.or_insert_with(|| Change::new(position, *period));
+        if change.period == *period {
+            change.position = position;
             change.claimed_at.get_or_insert(*at);
         }
     }
 }
 
-/// What becomes of a row's progress where something was done, and where it was only claimed.
-const PROGRESS_MADE: &str = "excluded.progress, excluded.target";
-const PROGRESS_KEPT: &str = "case when excluded.period is distinct from has.period
-                                  then excluded.progress else has.progress end,
-                             case when excluded.period is distinct from has.period
-                                  then excluded.target else has.target end";
-
-async fn bring(
+/// Brings progress in, and what was claimed of it at once. Of one mission either all periods have a day,
+/// or none has. An older one changes nothing.
+async fn bring_progress(
     changes: Vec<((PlayerId, MissionId), Change)>,
     connection: &mut PgConnection,
     table: &str,
-    progress: &str,
 ) -> Result<(), FollowerError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
     let mut numbers: [Vec<i64>; 5] = Default::default();
     let (mut days, mut completed, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
     for ((player, mission), change) in changes {
@@ -202,7 +197,6 @@ async fn bring(
         completed.push(change.completed_at);
         claimed.push(change.claimed_at);
     }
-    // Of one mission either all periods have a day, or none has. An older one changes nothing.
     let sql = format!(
         "insert into {table} as has
                 (position, player_id, mission_id, progress, target, period, completed_at,
@@ -211,7 +205,7 @@ async fn bring(
                               $5::bigint[], $6::date[], $7::timestamptz[], $8::timestamptz[])
          on conflict (player_id, mission_id) do update set
             position = excluded.position, period = excluded.period,
-            (progress, target) = row({progress}),
+            progress = excluded.progress, target = excluded.target,
             completed_at = case when excluded.period is distinct from has.period
                                 then excluded.completed_at
                                 else coalesce(has.completed_at, excluded.completed_at) end,
@@ -222,6 +216,34 @@ async fn bring(
     );
     let query = numbers.into_iter().fold(sqlx::query(&sql), |query, column| query.bind(column));
     query.bind(days).bind(completed).bind(claimed).execute(connection).await?;
+    Ok(())
+}
+
+/// Brings in what was claimed of progress that is in the table. A plain update: `on conflict` would lock
+/// each row before, which costs as much again.
+async fn bring_claims(
+    changes: Vec<((PlayerId, MissionId), Change)>,
+    connection: &mut PgConnection,
+    table: &str,
+) -> Result<(), FollowerError> {
+    let mut numbers: [Vec<i64>; 3] = Default::default();
+    let (mut days, mut claimed) = (Vec::new(), Vec::new());
+    for ((player, mission), change) in changes {
+        let values = [change.position, player.0, mission.0];
+        numbers.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        days.push(change.day());
+        claimed.push(change.claimed_at);
+    }
+    let sql = format!(
+        "update {table} has
+            set position = claim.position, claimed_at = coalesce(has.claimed_at, claim.at)
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::timestamptz[])
+                as claim (position, player_id, mission_id, period, at)
+          where has.player_id = claim.player_id and has.mission_id = claim.mission_id
+            and has.period is not distinct from claim.period"
+    );
+    let query = numbers.into_iter().fold(sqlx::query(&sql), |query, column| query.bind(column));
+    query.bind(days).bind(claimed).execute(connection).await?;
     Ok(())
 }
 
@@ -266,14 +288,18 @@ impl ReadModel for MissionProgress {
             let table = table(NAME, generation);
             let (made, claimed): (Vec<_>, Vec<_>) =
                 self.0.drain().partition(|(_, change)| change.advanced.is_some());
-            bring(made, connection, &table, PROGRESS_MADE).await?;
-            bring(claimed, connection, &table, PROGRESS_KEPT).await
+            if !made.is_empty() {
+                bring_progress(made, connection, &table).await?;
+            }
+            if !claimed.is_empty() {
+                bring_claims(claimed, connection, &table).await?;
+            }
+            Ok(())
         })
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        for (key, change) in self.0.drain() {
-            change.copy_out(key, rows);
-        }
+        let made = self.0.drain().filter(|(_, change)| change.advanced.is_some());
+        made.for_each(|(key, change)| change.copy_out(key, rows));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct History {
     play: play::Play,
     codes: u64,
     second: i64,
+    /// Events in the batches so far: they stand alone in their log.
+    told: u64,
 }
 
 #[derive(Default)]
@@ -87,14 +89,21 @@ impl History {
             play: play::Play::default(),
             codes: 0,
             second: 0,
+            told: 0,
         }
     }
 
     pub(crate) fn batch(&mut self, events: usize) -> Vec<StoredEvent> {
         let mut batch = Vec::with_capacity(events + 16);
         while batch.len() < events {
+            let before = batch.len();
             self.step(&mut batch);
+            self.see_deeds(self.told + before as u64, &batch[before..]);
+            if self.random.random_ratio(1, 3) {
+                self.count_deeds(&mut batch);
+            }
         }
+        self.told += batch.len() as u64;
         batch
     }
 

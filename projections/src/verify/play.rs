@@ -5,14 +5,16 @@
 //! What that takes in memory: the board, the catalogue and each event once, which are few. For each
 //! player, 32 bytes; for each who plays, about 100 more, 48 for each goal in the latest period in
 //! which it came closer ([`progress`]), 24 for each event that was ever joined (its terms are shared
-//! by all who joined it under the same), 16 for each mission that was ever claimed. Contests and past
+//! by all who joined it under the same), 16 for each mission that was ever claimed, and 64 for each deed
+//! between the moment at which the club saw it and the one at which it was counted. Contests and past
 //! play have their own ([`places`], [`past_play`]). Nothing grows with the number of actions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::slice;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::Deed;
 use domain::activity::MissionPeriod;
 use domain::aggregate::{Aggregate, Event};
 use domain::id::{LiveEventId, MissionId, ProductId};
@@ -62,6 +64,8 @@ pub(super) struct Played {
     joined: Vec<Joined>,
     /// The latest period of each mission.
     claimed: Vec<(MissionId, MissionPeriod)>,
+    /// What the club has seen and not yet counted, each with where it stands.
+    seen: VecDeque<(u64, Deed)>,
 }
 
 /// The latest occurrence of an event that a player has joined.

@@ -7,8 +7,9 @@ mod live;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{AccountCommand, Payment};
+use domain::account::{Account, AccountCommand, AccountEvent, Deed, Payment};
 use domain::activity::{Activity, ActivityCommand, Goal, LOGIN, OpenGoal};
+use domain::aggregate::Aggregate;
 use domain::id::{Counter, ItemId, LiveEventId, PlayerId, ReceiptCode};
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
@@ -25,8 +26,10 @@ pub(super) struct Play {
     pub(super) board: Stream<MissionBoard>,
     pub(super) events: BTreeMap<LiveEventId, Stream<LiveEvent>>,
     pub(super) activities: BTreeMap<i64, Stream<Activity>>,
-    /// Everything that anybody has done: who, what, when, how much.
+    /// Everything that anybody has done and that is counted: who, what, when, how much.
     deeds: Vec<(i64, Counter, DateTime<Utc>, u64)>,
+    /// What the club has seen and not yet counted: who, where in the log, what.
+    seen: Vec<(i64, u64, Deed)>,
     past: Vec<board::PastPlay>,
     live: live::Courses,
 }
@@ -86,6 +89,29 @@ impl History {
         self.play.activities.entry(player).or_default().ask(player, &ask, out);
         self.play.deeds.push((player, action, at, amount));
         self.has_scored(player);
+    }
+
+    /// Looks at the events behind a position for what is to be counted.
+    pub(super) fn see_deeds(&mut self, behind: u64, events: &[StoredEvent]) {
+        for (position, event) in (behind + 1..).zip(events) {
+            if event.aggregate_type != Account::TYPE {
+                continue;
+            }
+            let (player, told) = (event.aggregate_id.parse().unwrap(), event.decode());
+            let deed = told.unwrap_or_else(|error| panic!("{error}: {event:?}"));
+            let deed = AccountEvent::deed(&deed).map(|deed| (player, position, deed));
+            self.play.seen.extend(deed);
+        }
+    }
+
+    pub(super) fn count_deeds(&mut self, out: &mut Vec<StoredEvent>) {
+        for (player, position, deed) in std::mem::take(&mut self.play.seen) {
+            let Deed { at, action, amount } = deed;
+            let goals = self.goals(player, action, at);
+            let ask = ActivityCommand::CountDeed { position, deed, goals };
+            self.play.activities.entry(player).or_default().ask(player, &ask, out);
+            self.play.deeds.push((player, action, at, amount));
+        }
     }
 
     fn log_in(&mut self, player: i64, out: &mut Vec<StoredEvent>) {

@@ -1,11 +1,12 @@
 //! Whether what a player did has brought closer exactly what it had to.
 
 use chrono::{DateTime, Utc};
+use domain::account::Deed;
 use domain::activity::{ActivityEvent, Advance, Goal, LOGIN, OpenGoal};
 use domain::id::{Counter, PlayerId};
 use domain::mission::Mission;
 
-use super::past_play::Deed;
+use super::past_play::Done;
 use super::progress::difference;
 use super::{Joined, Member, Play, Played};
 use crate::verify::{Check, Verdict};
@@ -19,10 +20,13 @@ impl Play {
         event: &ActivityEvent,
     ) -> Verdict {
         let is_right = match event {
-            ActivityEvent::ActionRecorded { at, action, amount, advanced, .. } => {
-                let deed = Deed { position, player, action: *action, at: *at, amount: *amount };
-                self.past_play.take(&deed);
-                self.action(&deed, member, advanced)
+            ActivityEvent::ActionRecorded { at, action, amount, deed, advanced, .. } => {
+                let (at, action, amount) = (*at, *action, *amount);
+                let done = Done { position, player, action, at, amount };
+                self.past_play.take(&done);
+                let counted = deed.map(|seen_at| (seen_at, Deed { at, action, amount }));
+                let is_next = counted.map_or(Ok(()), |counted| member.played().counts(counted));
+                is_next.and_then(|()| self.action(&done, member, advanced))
             }
             ActivityEvent::PastPlayCounted { at, amount, advanced } => {
                 self.past_play_counted(player, member.played(), (*at, *amount), advanced)
@@ -38,8 +42,8 @@ impl Play {
         is_right.map_err(|it| (Check::Progress, it))
     }
 
-    fn action(&self, deed: &Deed, member: &mut Member, told: &[Advance]) -> Result<(), String> {
-        let Deed { player, action, at, amount, .. } = *deed;
+    fn action(&self, done: &Done, member: &mut Member, told: &[Advance]) -> Result<(), String> {
+        let Done { player, action, at, amount, .. } = *done;
         let is_open = member.opened_at.is_some();
         let played = member.played();
         let is_first = match action.as_str() {
@@ -100,6 +104,27 @@ impl Play {
         self.past_play.count(player, (id, period), amount)?;
         let due = played.progress.advance(terms.goal(id, at), amount);
         difference(player, due.into_iter().collect(), std::slice::from_ref(told))
+    }
+}
+
+impl Played {
+    /// A deed is counted: it must be the next of those that were seen.
+    fn counts(&mut self, counted: (u64, Deed)) -> Result<(), String> {
+        let next = self.seen.pop_front();
+        if next == Some(counted) {
+            return Ok(());
+        }
+        let told = |seen: Option<(u64, Deed)>| match seen {
+            Some((position, Deed { action, amount, at })) => {
+                format!("{amount} {action} of {at} at position {position}")
+            }
+            None => "nothing".to_owned(),
+        };
+        Err(format!(
+            "what is counted is {}, and what comes next is {}",
+            told(Some(counted)),
+            told(next)
+        ))
     }
 }
 

@@ -35,6 +35,9 @@ impl Play {
         let of = |what: Arguments<'_>, result: Result<(), String>| {
             result.map_err(|why| (Check::Reward, format!("player {player}, {what}: {why}")))
         };
+        if let Some(deed) = event.deed() {
+            member.played().seen.push_back((position, deed));
+        }
         match event {
             AccountEvent::AccountOpened { at } => member.opened_at = Some(*at),
             AccountEvent::PurchaseCompleted { .. } => member.has_paid = true,

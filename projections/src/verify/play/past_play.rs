@@ -52,7 +52,7 @@ struct Tally {
 }
 
 /// Something that a player did, and where that is written.
-pub(super) struct Deed {
+pub(super) struct Done {
     pub position: u64,
     pub player: PlayerId,
     pub action: Counter,
@@ -66,11 +66,11 @@ impl PastPlay {
         Self(asked.into_iter().map(tally).collect())
     }
 
-    pub(super) fn take(&mut self, deed: &Deed) {
+    pub(super) fn take(&mut self, done: &Done) {
         for Tally { asked, sums, .. } in &mut self.0 {
-            if let Some(period) = asked.period_of(deed) {
-                let sum: &mut u64 = sums.entry((deed.player, period)).or_default();
-                *sum = sum.saturating_add(deed.amount);
+            if let Some(period) = asked.period_of(done) {
+                let sum: &mut u64 = sums.entry((done.player, period)).or_default();
+                *sum = sum.saturating_add(done.amount);
             }
         }
     }
@@ -109,15 +109,15 @@ impl PastPlay {
 
 impl Asked {
     /// The period in which something counts as past play, if it does.
-    fn period_of(&self, deed: &Deed) -> Option<MissionPeriod> {
+    fn period_of(&self, done: &Done) -> Option<MissionPeriod> {
         let Self { after, until, terms, .. } = self;
-        let is_past = *after < deed.position && deed.position < *until;
-        let is_within = terms.starts_at.is_none_or(|start| start <= deed.at)
-            && terms.ends_at.is_none_or(|end| deed.at < end);
-        if !is_past || !is_within || terms.counter != deed.action {
+        let is_past = *after < done.position && done.position < *until;
+        let is_within = terms.starts_at.is_none_or(|start| start <= done.at)
+            && terms.ends_at.is_none_or(|end| done.at < end);
+        if !is_past || !is_within || terms.counter != done.action {
             return None;
         }
-        let period = terms.cadence.period_at(deed.at);
+        let period = terms.cadence.period_at(done.at);
         (self.first <= period).then_some(period)
     }
 }

@@ -79,7 +79,7 @@ impl History {
         } else if count < MOST_MISSIONS && self.random.random_ratio(1, 3) {
             let index = self.random.random_range(0..3);
             let cadence = [Cadence::Daily, Cadence::Weekly, Cadence::Once][index];
-            let counter = ["play_count", "win_count"][self.random.random_range(0..2)];
+            let counter = ["play_count", "win_count", "spend_gold"][self.random.random_range(0..3)];
             let target = self.random.random_range(2..60);
             let terms = self.mission(counter, target, cadence);
             self.add_mission(terms, true, out);

@@ -47,6 +47,49 @@ async fn play_that_is_late_or_goes_on_is_no_finding() {
     story.end().await;
 }
 
+impl Story {
+    /// The club counts what stands at a position.
+    fn counts(&mut self, seen_at: u64, amount: u64) {
+        let counted = ActivityEvent::ActionRecorded {
+            at: at(1),
+            action_id: format!("deeds/{seen_at}"),
+            action: "spend_gold".parse().unwrap(),
+            amount,
+            deed: Some(seen_at),
+            advanced: vec![],
+        };
+        self.tell::<Activity>(self.player, &counted);
+    }
+
+    fn spends(&mut self, amount: u64) -> u64 {
+        self.spend(amount);
+        self.events.len() as u64
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deed_that_is_counted_twice_or_left_out_is_named() {
+    let mut story = two_missions();
+    story.chapter();
+    let (first, second) = (story.spends(5), story.spends(7));
+    story.counts(first, 5);
+    story.counts(second, 7);
+    story.plant(Check::Progress, "what comes next is nothing");
+    story.counts(second, 7);
+
+    story.chapter();
+    let (first, second) = (story.spends(5), story.spends(7));
+    story.plant(Check::Progress, "what comes next is 5 spend_gold");
+    story.counts(first, 6);
+    story.counts(second, 7);
+    let (_, second) = (story.spends(1), story.spends(2));
+    story.plant(Check::Progress, "what comes next is 1 spend_gold");
+    story.counts(second, 2);
+    // What was seen last may still be counted.
+    story.spends(3);
+    story.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_that_nobody_made_is_named() {
     let mut story = two_missions();

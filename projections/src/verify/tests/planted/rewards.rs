@@ -56,7 +56,7 @@ impl Story {
         let at = at(second);
         self.tell::<domain::activity::Activity>(
             self.player,
-            &ActivityEvent::ActionRecorded { at, action_id, action, amount, advanced },
+            &ActivityEvent::ActionRecorded { at, action_id, action, amount, deed: None, advanced },
         );
     }
 
