@@ -21,9 +21,10 @@ use tokio::sync::watch;
 use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::password::Passwords;
-use crate::auth::refresh::RefreshTokens;
 use crate::auth::services::{Credentials, ServiceKey};
+use crate::auth::sessions::Sessions;
 use crate::auth::signing;
+use crate::auth::standings::Standings;
 use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
 use crate::config::Config;
@@ -68,8 +69,10 @@ pub struct Parts {
     pub passwords: Passwords,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
-    /// Gives out refresh tokens.
-    pub refresh_tokens: RefreshTokens,
+    /// Begins, continues and ends sessions.
+    pub sessions: Sessions,
+    /// Who may do what now.
+    pub standings: Standings,
     /// Programs outside that the club knows.
     pub services: Credentials,
     /// How much gold each of the staff gives in a short time.
@@ -120,7 +123,8 @@ impl App {
             users,
             passwords: Passwords::default(),
             tokens: Tokens::new(keys),
-            refresh_tokens: RefreshTokens::new(pool.clone()),
+            sessions: Sessions::new(pool.clone()),
+            standings: worker.standings.clone(),
             services,
             grant_pace: GrantPace::default(),
             positions: Positions::default(),

@@ -2,27 +2,33 @@
 
 pub mod grant_pace;
 pub mod languages;
+pub mod need;
 pub mod password;
-pub mod refresh;
-pub mod role;
 pub mod services;
+pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;
 pub mod signing;
+pub mod standings;
 pub mod tokens;
 pub mod users;
 
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use domain::event::Actor;
 use domain::id::PlayerId;
+use domain::identity::Ban;
+use domain::role::{Permission, Permissions};
 
-pub use role::Role;
+pub use need::May;
+pub use sessions::SessionKey;
 pub use tokens::Session;
 
+use self::sign_in::rfc3339;
+use self::standings::Standing;
 use crate::app::App;
 use crate::error::{ApiError, Reason};
 
@@ -38,13 +44,13 @@ impl Player {
     /// Whose account.
     #[must_use]
     pub fn id(&self) -> PlayerId {
-        self.0.player
+        self.0.key.player
     }
 
     /// As the log calls them.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Player(self.0.player)
+        Actor::Player(self.0.key.player)
     }
 }
 
@@ -52,7 +58,7 @@ impl FromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        signed_in(parts, app).map(Self)
+        Ok(Self(signed_in(parts, app)?.0))
     }
 }
 
@@ -61,69 +67,105 @@ impl OptionalFromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
-        Ok(signed_in(parts, app).ok().map(Self))
+        Ok(signed_in(parts, app).ok().map(|(session, _)| Self(session)))
     }
 }
 
-/// A member of staff who may give gold and edit the shop.
+/// One of the staff.
 #[derive(Debug, Clone, Copy)]
-pub struct Admin(pub Session);
+pub struct Staff {
+    session: Session,
+    permissions: Permissions,
+}
 
-impl Admin {
+impl Staff {
+    /// Whose account.
+    #[must_use]
+    pub fn id(&self) -> PlayerId {
+        self.session.key.player
+    }
+
     /// As the log calls them.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Admin(self.0.player)
+        Actor::Admin(self.id())
     }
-}
 
-impl FromRequestParts<App> for Admin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let session = signed_in(parts, app)?;
-        if !session.role.may_grant() {
-            let detail = "your role may not do this: ask an operator or an admin";
-            return Err(ApiError::new(Reason::Forbidden, detail));
+    /// Insists that they may do this.
+    ///
+    /// # Errors
+    /// If they may not; names what is missing.
+    pub fn insist_on(&self, permission: Permission) -> Result<(), ApiError> {
+        if self.permissions.has(permission) {
+            return Ok(());
         }
-        Ok(Self(session))
+        let detail = format!("your role lacks the permission {permission}: ask an admin");
+        Err(ApiError::new(Reason::Forbidden, detail).with("permission", permission.name()))
     }
 }
-
-/// A member of staff, who may see what the staff sees.
-#[derive(Debug, Clone, Copy)]
-pub struct Staff(pub Session);
 
 impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let session = signed_in(parts, app)?;
-        if !session.role.is_staff() {
+        let (session, permissions) = signed_in(parts, app)?;
+        if permissions.is_empty() {
             let detail = "this is for the staff of the club";
             return Err(ApiError::new(Reason::Forbidden, detail));
         }
-        Ok(Self(session))
+        Ok(Self { session, permissions })
     }
 }
 
-fn signed_in(parts: &Parts, app: &App) -> Result<Session, ApiError> {
+fn signed_in(parts: &Parts, app: &App) -> Result<(Session, Permissions), ApiError> {
     let session = session(parts, app).ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
     })?;
     insist_on_confirmation(app)?;
-    Ok(session)
+    insist_on_standing(&session.key, app).map(|permissions| (session, permissions))
 }
 
-/// Of the request's token, if it has one that is valid.
+/// What somebody with this session may do.
+///
+/// # Errors
+/// If they are banned or the session was ended.
+pub fn insist_on_standing(session: &SessionKey, app: &App) -> Result<Permissions, ApiError> {
+    match app.standings.of(session, app.commands.clock.now()) {
+        Standing::Good(permissions) => Ok(permissions),
+        Standing::Banned(ban) => Err(banned(ban)),
+        Standing::Ended => {
+            let detail = "this session was ended: sign in again";
+            Err(ApiError::new(Reason::Unauthenticated, detail))
+        }
+    }
+}
+
+/// How a ban is told to whom it keeps out.
+#[must_use]
+pub fn banned(ban: Ban) -> ApiError {
+    let Some(until) = ban.until else {
+        return ApiError::new(Reason::Banned, "this account is banned: ask the club's support");
+    };
+    let until = rfc3339(until);
+    let detail = format!("this account is banned until {until}: ask the club's support");
+    ApiError::new(Reason::Banned, detail).with("until", until)
+}
+
 fn session(parts: &Parts, app: &App) -> Option<Session> {
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    session_of(&parts.headers, app)
+}
+
+/// Of a request's token, if it has one that is valid. Whether the session was ended is not asked.
+pub fn session_of(headers: &HeaderMap, app: &App) -> Option<Session> {
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
 }
 
 fn insist_on_confirmation(app: &App) -> Result<(), ApiError> {
-    if app.commands.bus.unconfirmed_for() > LONGEST_UNCONFIRMED {
+    let bus = &app.commands.bus;
+    let knows_all = app.standings.is_up_to(bus.head().position);
+    if bus.unconfirmed_for() > LONGEST_UNCONFIRMED || !knows_all {
         let detail = "this node has lost touch with the log: try again or ask another node";
         return Err(ApiError::new(Reason::LogUnconfirmed, detail));
     }

@@ -5,6 +5,7 @@
 pub mod cors;
 mod figures;
 mod path;
+mod refused;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let attempt = refused::Attempt::of(&request, &app);
     request.extensions_mut().insert(id.clone());
 
     let mut response = if cors::is_preflight(&request) {
@@ -45,6 +47,9 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         guarded(request, next).await
     };
 
+    if let (Some(attempt), Some(code)) = (attempt, refused::code(&response)) {
+        attempt.note(code, &id, &app).await;
+    }
     render_problem(&mut response, &id, &path, &app);
     if let Some(origin) = origin {
         cors::allow(&app.config.http.allowed_origins, &origin, &method, response.headers_mut());

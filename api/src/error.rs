@@ -40,6 +40,8 @@ pub enum Reason {
     PaymentDeclined,
     /// Signed in, but not allowed.
     Forbidden,
+    /// Kept out by the staff.
+    Banned,
     /// The invite code opens nothing.
     InvalidInviteCode,
     /// A request in somebody else's name.
@@ -178,6 +180,7 @@ impl Reason {
             Self::InvalidRefreshToken => (401, "INVALID_REFRESH_TOKEN", "Sign in again"),
             Self::PaymentDeclined => (402, "PAYMENT_DECLINED", "The payment was declined"),
             Self::Forbidden => (403, "FORBIDDEN", "Not allowed"),
+            Self::Banned => (403, "BANNED", "Banned"),
             Self::InvalidInviteCode => (403, "INVALID_INVITE_CODE", "The invite code is not valid"),
             Self::UserMismatch => (403, "USER_MISMATCH", "This is somebody else's account"),
             Self::RankRequired => (403, "RANK_REQUIRED", "A higher rank is required"),

@@ -21,7 +21,7 @@ mod vip;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use utoipa::OpenApi;
 
 use crate::app::App;
@@ -30,15 +30,17 @@ use crate::error::{ApiError, Reason};
 
 pub use docs::document;
 
-use admin::{grants, packages, products, promos, ranks, stats, transactions};
+use admin::{grants, packages, products, promos, stats, transactions};
 use docs::Security;
 
 /// The whole service.
 pub fn all(app: App) -> Router {
     let mut routes = Router::new()
+        .merge(identity())
         .merge(daily_rewards())
         .merge(playing())
         .merge(running_play())
+        .merge(looking_after_people())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -49,12 +51,6 @@ pub fn all(app: App) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/{*file}", get(docs::file))
         .route("/.well-known/jwks.json", get(auth::jwks))
-        // Identity.
-        .route("/api/auth/signup", post(auth::sign_up))
-        .route("/api/auth/login", post(auth::login))
-        .route("/api/auth/admin/login", post(auth::admin_login))
-        .route("/api/auth/refresh", post(auth::refresh))
-        .route("/api/auth/me", get(auth::me))
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement::statement))
@@ -73,7 +69,6 @@ pub fn all(app: App) -> Router {
         .route("/api/inventory/{item_id}/use", post(inventory::use_item))
         // Administration.
         .route("/api/admin/users/{id}/grant", post(grants::grant))
-        .route("/api/admin/users/{id}/rank", put(ranks::change_rank))
         .route("/api/admin/shop/products", get(products::list).post(products::add))
         .route("/api/admin/shop/products/{id}", get(products::one).put(products::revise))
         .route("/api/admin/shop/products/{id}/activate", post(products::activate))
@@ -99,6 +94,21 @@ pub fn all(app: App) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
         .with_state(app)
+}
+
+/// Signing up and in, and out again.
+fn identity() -> Router<App> {
+    Router::new()
+        .route("/api/auth/signup", post(auth::sign_up))
+        .route("/api/auth/login", post(auth::login))
+        .route("/api/auth/admin/login", post(auth::admin_login))
+        .route("/api/auth/refresh", post(auth::refresh))
+        .route("/api/auth/me", get(auth::me))
+        .route("/api/auth/logout", post(auth::sessions::log_out))
+        .route("/api/auth/logout-all", post(auth::sessions::log_out_everywhere))
+        .route("/api/auth/sessions", get(auth::sessions::list))
+        .route("/api/auth/sessions/{id}", delete(auth::sessions::end))
+        .route("/api/auth/password", put(auth::sessions::change_password))
 }
 
 /// What a player may have once a day.
@@ -150,6 +160,26 @@ fn running_play() -> Router<App> {
         .route("/api/admin/rewards", get(rewards::list).post(rewards::give))
 }
 
+/// People, and what they may do.
+fn looking_after_people() -> Router<App> {
+    use admin::users::standing;
+    use admin::{audit, roles, users};
+    Router::new()
+        .route("/api/admin/users", get(users::list))
+        .route("/api/admin/users/{id}", get(users::one))
+        .route("/api/admin/users/{id}/personal", get(users::personal))
+        .route("/api/admin/users/{id}/rank", put(standing::change_rank))
+        .route("/api/admin/users/{id}/role", put(standing::give_role))
+        .route("/api/admin/users/{id}/ban", post(standing::ban))
+        .route("/api/admin/users/{id}/unban", post(standing::unban))
+        .route("/api/admin/users/{id}/logout-all", post(standing::log_out))
+        .route("/api/admin/audit/logs", get(audit::logs))
+        .route("/api/admin/audit/logs.csv", get(audit::csv))
+        .route("/api/admin/audit/logs.ndjson", get(audit::ndjson))
+        .route("/api/admin/roles", get(roles::list))
+        .route("/api/admin/roles/{code}", put(roles::define))
+}
+
 /// For trying things by hand.
 fn for_trying() -> Router<App> {
     Router::new()
@@ -173,6 +203,8 @@ fn for_trying() -> Router<App> {
     paths(
         health::health, health::ready,
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
+        auth::sessions::list, auth::sessions::end, auth::sessions::log_out,
+        auth::sessions::log_out_everywhere, auth::sessions::change_password,
         users::balance, users::statement::statement,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         events::list, events::one, events::join, events::claim, events::leaderboard::show,
@@ -190,7 +222,11 @@ fn for_trying() -> Router<App> {
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
         shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
         inventory::inventory, inventory::use_item,
-        grants::grant, ranks::change_rank,
+        grants::grant, admin::users::list, admin::users::one, admin::users::personal,
+        admin::users::standing::change_rank, admin::users::standing::give_role,
+        admin::users::standing::ban, admin::users::standing::unban,
+        admin::users::standing::log_out, admin::roles::list, admin::roles::define,
+        admin::audit::logs, admin::audit::csv, admin::audit::ndjson,
         products::list, products::one, products::add, products::revise, products::activate,
         products::deactivate, stats::stats, stats::categories,
         packages::list, packages::add, packages::enable, packages::disable,

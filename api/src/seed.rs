@@ -14,10 +14,12 @@ use commands::clock::SystemClock;
 use commands::events::EventChange;
 use commands::{Caller, Commands, Failure};
 use domain::id::{MissionId, PlayerId};
+use domain::identity::Identity;
 use domain::live_event::EventStatus;
 use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
+use domain::role::BuiltIn;
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -54,6 +56,7 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     }
     let services = services::enter(&pool).await?;
     let opened = open_accounts(&pool, &commands).await?;
+    give_roles(&commands).await?;
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
     let promos = define_promos(&commands).await?;
@@ -90,8 +93,8 @@ async fn demo_people(pool: &PgPool) -> anyhow::Result<usize> {
 async fn enter(pool: &PgPool, person: &Person, hash: &str) -> anyhow::Result<usize> {
     let done = sqlx::query(
         "insert into identity.users
-                (id, site_id, nickname, phone_number, password_hash, state, role, created_at)
-         values ($1, $2, $3, $4, $5, 'pending', $6, now())
+                (id, site_id, nickname, phone_number, password_hash, state, created_at)
+         values ($1, $2, $3, $4, $5, 'pending', now())
          on conflict do nothing",
     )
     .bind(person.id)
@@ -99,7 +102,6 @@ async fn enter(pool: &PgPool, person: &Person, hash: &str) -> anyhow::Result<usi
     .bind(person.nickname)
     .bind(person.phone_number)
     .bind(hash)
-    .bind(person.role.name())
     .execute(pool)
     .await?;
     Ok(usize::try_from(done.rows_affected())?)
@@ -118,8 +120,8 @@ async fn bench_players(pool: &PgPool, players: u32) -> anyhow::Result<()> {
     let hash = tokio::task::spawn_blocking(|| password::hash_now(BENCH_PASSWORD)).await??;
     sqlx::query(
         "insert into identity.users
-                (site_id, nickname, phone_number, password_hash, state, role, created_at)
-         select name, name, '0199' || lpad(n::text, 9, '0'), $2, 'pending', 'player', now()
+                (site_id, nickname, phone_number, password_hash, state, created_at)
+         select name, name, '0199' || lpad(n::text, 9, '0'), $2, 'pending', now()
            from generate_series(1, $1) as n,
                 lateral (select 'bench' || lpad(n::text, greatest(4, length(n::text)), '0')) as l (name)
           where not exists (select from identity.users u where u.site_id = name)
@@ -146,6 +148,20 @@ async fn open_accounts(pool: &PgPool, commands: &Commands) -> anyhow::Result<usi
         .execute(pool)
         .await?;
     Ok(pending.len())
+}
+
+/// Gives the demo's staff their roles, unless somebody has given them others.
+async fn give_roles(commands: &Commands) -> anyhow::Result<()> {
+    for person in DEMO.iter().filter(|person| person.role != BuiltIn::Player) {
+        let player = PlayerId(person.id);
+        let known = commands.standing(player, Identity::role).await;
+        if known.context("the log cannot be read")?.is_none() {
+            let role = person.role.name().parse()?;
+            let given = commands.give_role(&Caller::system("seed"), None, player, role).await;
+            given.with_context(|| format!("the role of user {player}"))?;
+        }
+    }
+    Ok(())
 }
 
 async fn commands_open(

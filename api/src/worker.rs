@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::auth::standings::{Standings, StandingsSink};
 use crate::live::{Hub, LiveFeed};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
@@ -35,6 +36,8 @@ pub struct Worker {
     pub read_models: FollowerHandle,
     /// Who listens to what, live.
     pub hub: Hub,
+    /// Who may do what now.
+    pub standings: Standings,
     /// The provider's messages.
     pub webhooks: Webhooks,
     engine: Engine,
@@ -43,7 +46,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts every follower (read models, the reactions checkout and deeds, the live feed) and what
+    /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
     /// looks after the provider's messages, expired items, past play and leaderboards that are over.
     #[must_use]
     pub fn start(commands: &Commands, pool: &PgPool) -> Self {
@@ -51,17 +54,19 @@ impl Worker {
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
         let hub = Hub::default();
+        let standings = Standings::new(commands.clock.clone());
         let read_models = engine.read_models(Pace::default());
         engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
         engine.react(Deeds(commands.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
+        engine.sink(StandingsSink::new(standings.clone(), feed.clone()));
         let webhooks = Webhooks::new(pool.clone());
         let mut chores = JoinSet::new();
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
-        Self { feed, read_models, hub, webhooks, engine, chores, shutdown }
+        Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
     }
 
     /// All followers, to ask how they are.

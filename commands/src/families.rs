@@ -4,12 +4,14 @@ use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::audit::Audit;
 use domain::identity::Identity;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
 use domain::product::Product;
 use domain::promo::Promo;
+use domain::role::Role;
 use domain::stored::StoredEvent;
 use postgres_es::PostgresEventRepository;
 
@@ -36,7 +38,18 @@ macro_rules! families {
     };
 }
 
-families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent);
+families!(
+    Account,
+    Product,
+    Package,
+    Promo,
+    Identity,
+    Role,
+    Audit,
+    Activity,
+    MissionBoard,
+    LiveEvent
+);
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.
 #[must_use]

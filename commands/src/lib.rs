@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod appender;
+pub mod audit;
 pub mod bus;
 pub mod cache;
 pub mod catalog;
@@ -21,13 +22,13 @@ pub mod missions;
 mod node;
 pub mod payments;
 pub mod play;
-pub mod ranks;
 pub mod reactions;
 pub mod rewards;
 pub mod secret;
 pub mod shop;
 pub mod snapshot;
 pub mod sourced;
+pub mod standing;
 pub mod store;
 pub mod world;
 

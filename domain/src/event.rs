@@ -6,13 +6,15 @@ use std::fmt;
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
-use crate::id::{LiveEventId, PackageCode, PlayerId, ProductId, PromoCode};
+use crate::audit::{Audit, AuditEvent};
+use crate::id::{LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
 use crate::identity::{Identity, IdentityEvent};
 use crate::live_event::{LiveEvent, LiveEventEvent};
 use crate::mission::{MissionBoard, MissionEvent, TheBoard};
 use crate::package::{Package, PackageEvent};
 use crate::product::{Product, ProductEvent};
 use crate::promo::{Promo, PromoEvent};
+use crate::role::{Role, RoleEvent};
 use crate::stored::{self, DecodeError, Recorded};
 
 /// An event with the id of its stream, whatever its family: what followers match on.
@@ -28,6 +30,10 @@ pub enum ClubEvent {
     Promo(PromoCode, PromoEvent),
     /// Of somebody's standing.
     Identity(PlayerId, IdentityEvent),
+    /// Of a role of the club's own.
+    Role(RoleCode, RoleEvent),
+    /// What one of the staff was refused or looked at.
+    Audit(PlayerId, AuditEvent),
     /// Of what a player does.
     Activity(PlayerId, ActivityEvent),
     /// Of the board of missions.
@@ -51,6 +57,8 @@ impl ClubEvent {
             Package::TYPE => Ok(Self::Package(stored::decode_id(id)?, event.decode()?)),
             Promo::TYPE => Ok(Self::Promo(stored::decode_id(id)?, event.decode()?)),
             Identity::TYPE => Ok(Self::Identity(stored::decode_id(id)?, event.decode()?)),
+            Audit::TYPE => Ok(Self::Audit(stored::decode_id(id)?, event.decode()?)),
+            Role::TYPE => Ok(Self::Role(stored::decode_id(id)?, event.decode()?)),
             Activity::TYPE => Ok(Self::Activity(stored::decode_id(id)?, event.decode()?)),
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {

@@ -132,6 +132,13 @@ hex_code!(
 /// The longest code of a package or promotion, and the longest name of a counter.
 pub const LONGEST_CODE: usize = 40;
 
+hex_code!(
+    /// One sign-in and the tokens that follow from it.
+    SessionId(u128),
+    30,
+    "session id"
+);
+
 macro_rules! text_code {
     ($(#[$doc:meta])* $name:ident, $letter:ident, $others:literal, $what:literal) => {
         $(#[$doc])*
@@ -216,6 +223,14 @@ text_code!(
     is_ascii_lowercase,
     b"_",
     "counter"
+);
+
+text_code!(
+    /// What somebody is in the club, such as `operator`: up to 40 of `a-z 0-9 _`, a letter among them.
+    RoleCode,
+    is_ascii_lowercase,
+    b"_",
+    "role"
 );
 
 /// One thing in a player's inventory: the receipt it was bought under, and which one of that

@@ -1,13 +1,17 @@
-//! Somebody's standing in the club. Ids only: who they are stands in tables that can be erased.
+//! Somebody's standing in the club: rank, role, bans, sessions that were ended. Ids only: who they are
+//! stands in tables that can be erased.
 //!
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
-use crate::id::PlayerId;
+use crate::id::{PlayerId, RoleCode, SessionId};
 use crate::offer::Rank;
+use crate::role::BuiltIn;
 
 /// What has happened to somebody's standing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,12 +24,52 @@ pub enum IdentityEvent {
         /// Which.
         rank: Rank,
     },
+    /// The staff gave another role.
+    RoleGiven {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        role: RoleCode,
+    },
+    /// Kept out; with that all sessions end.
+    Banned {
+        /// When.
+        at: DateTime<Utc>,
+        /// Until when; for good if not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+    },
+    /// Let in again.
+    Unbanned {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// All sessions that had begun end here.
+    SessionsEnded {
+        /// When.
+        at: DateTime<Utc>,
+        /// All but this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        but: Option<SessionId>,
+    },
+    /// One session ends here.
+    SessionEnded {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        session: SessionId,
+    },
 }
 
 impl Event for IdentityEvent {
     fn event_type(&self) -> &'static str {
         match self {
             Self::RankChanged { .. } => "rank_changed",
+            Self::RoleGiven { .. } => "role_given",
+            Self::Banned { .. } => "banned",
+            Self::Unbanned { .. } => "unbanned",
+            Self::SessionsEnded { .. } => "sessions_ended",
+            Self::SessionEnded { .. } => "session_ended",
         }
     }
 
@@ -44,16 +88,78 @@ pub enum IdentityCommand {
         /// Which.
         rank: Rank,
     },
+    /// Give a role; asking for the present one does nothing.
+    GiveRole {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        role: RoleCode,
+    },
+    /// Keep out. A ban replaces the one before; the same again does nothing.
+    Ban {
+        /// When.
+        at: DateTime<Utc>,
+        /// Until when; for good if not told.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Let in again; does nothing for whoever is not banned.
+    Unban {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// End all sessions that have begun.
+    EndSessions {
+        /// When.
+        at: DateTime<Utc>,
+        /// All but this one.
+        but: Option<SessionId>,
+    },
+    /// End one session; asking again does nothing.
+    EndSession {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        session: SessionId,
+    },
 }
 
 /// Why not.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityRefusal {}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityRefusal {
+    /// The ban would be over before it begins.
+    #[error("a ban ends later than now")]
+    EndsBeforeNow,
+}
+
+/// A ban.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Until when; for good if not told.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Ban {
+    /// Whether it keeps somebody out at a moment.
+    #[must_use]
+    pub fn holds(self, at: DateTime<Utc>) -> bool {
+        self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Sessions that were ended one by one are remembered for so long: no access token lives longer, and
+/// whoever has a refresh token is looked up.
+const REMEMBERED: TimeDelta = TimeDelta::hours(1);
 
 /// Somebody's standing as the stream tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     rank: Rank,
+    role: Option<RoleCode>,
+    ban: Option<Ban>,
+    /// Sessions that began up to this moment have ended, all but one.
+    ended: Option<(DateTime<Utc>, Option<SessionId>)>,
+    /// Sessions that were ended by themselves, lately.
+    ended_lately: BTreeMap<SessionId, DateTime<Utc>>,
 }
 
 impl Identity {
@@ -61,6 +167,37 @@ impl Identity {
     #[must_use]
     pub fn rank(&self) -> Rank {
         self.rank
+    }
+
+    /// The present role, if it is not a player's.
+    #[must_use]
+    pub fn role(&self) -> Option<RoleCode> {
+        self.role
+    }
+
+    /// The ban that holds at a moment.
+    #[must_use]
+    pub fn ban_at(&self, at: DateTime<Utc>) -> Option<Ban> {
+        self.ban.filter(|ban| ban.holds(at))
+    }
+
+    /// Whether anything of it counts for requests at a moment: no session is known for longer than an
+    /// access token lives.
+    #[must_use]
+    pub fn matters_at(&self, at: DateTime<Utc>) -> bool {
+        let is_recent = |then: DateTime<Utc>| at - then < REMEMBERED;
+        self.role.is_some()
+            || self.ban_at(at).is_some()
+            || self.ended.is_some_and(|(then, _)| is_recent(then))
+            || self.ended_lately.values().any(|then| is_recent(*then))
+    }
+
+    /// Whether a session that began at a moment has ended. One that was ended by itself is known for an
+    /// hour.
+    #[must_use]
+    pub fn has_ended(&self, session: SessionId, began_at: DateTime<Utc>) -> bool {
+        let with_all = |(at, but)| began_at <= at && but != Some(session);
+        self.ended_lately.contains_key(&session) || self.ended.is_some_and(with_all)
     }
 }
 
@@ -72,17 +209,49 @@ impl Aggregate for Identity {
     type Refusal = IdentityRefusal;
 
     fn decide(&self, command: &IdentityCommand) -> Result<Vec<IdentityEvent>, IdentityRefusal> {
-        match command {
-            IdentityCommand::ChangeRank { rank, .. } if *rank == self.rank => Ok(vec![]),
-            IdentityCommand::ChangeRank { at, rank } => {
-                Ok(vec![IdentityEvent::RankChanged { at: *at, rank: *rank }])
+        use IdentityCommand as Ask;
+        let one_if = |is_new, event| Ok(if is_new { vec![event] } else { vec![] });
+        match *command {
+            Ask::ChangeRank { at, rank } => {
+                one_if(rank != self.rank, IdentityEvent::RankChanged { at, rank })
+            }
+            Ask::GiveRole { at, role } => {
+                let has =
+                    self.role.map_or(BuiltIn::Player.name() == role.as_str(), |has| has == role);
+                one_if(!has, IdentityEvent::RoleGiven { at, role })
+            }
+            Ask::Ban { at, until } if until.is_some_and(|until| until <= at) => {
+                Err(IdentityRefusal::EndsBeforeNow)
+            }
+            Ask::Ban { at, until } => {
+                one_if(self.ban != Some(Ban { until }), IdentityEvent::Banned { at, until })
+            }
+            Ask::Unban { at } => one_if(self.ban_at(at).is_some(), IdentityEvent::Unbanned { at }),
+            Ask::EndSessions { at, but } => Ok(vec![IdentityEvent::SessionsEnded { at, but }]),
+            Ask::EndSession { at, session } => {
+                let is_known = self.ended_lately.contains_key(&session);
+                one_if(!is_known, IdentityEvent::SessionEnded { at, session })
             }
         }
     }
 
     fn evolve(&mut self, event: &IdentityEvent) {
-        match event {
-            IdentityEvent::RankChanged { rank, .. } => self.rank = *rank,
+        match *event {
+            IdentityEvent::RankChanged { rank, .. } => self.rank = rank,
+            IdentityEvent::RoleGiven { role, .. } => {
+                let is_player = role.as_str() == BuiltIn::Player.name();
+                self.role = (!is_player).then_some(role);
+            }
+            IdentityEvent::Banned { at, until } => {
+                self.ban = Some(Ban { until });
+                self.ended = Some((at, None));
+            }
+            IdentityEvent::Unbanned { .. } => self.ban = None,
+            IdentityEvent::SessionsEnded { at, but } => self.ended = Some((at, but)),
+            IdentityEvent::SessionEnded { at, session } => {
+                self.ended_lately.retain(|_, ended_at| at - *ended_at < REMEMBERED);
+                self.ended_lately.insert(session, at);
+            }
         }
     }
 }
@@ -92,11 +261,70 @@ mod tests {
     use super::*;
     use crate::testing::{at, given};
 
+    fn session(bits: u128) -> SessionId {
+        SessionId::from_bits(bits)
+    }
+
     #[test]
     fn a_rank_is_changed_once() {
         let change = IdentityCommand::ChangeRank { at: at(1), rank: Rank::Vip };
         let changed = IdentityEvent::RankChanged { at: at(1), rank: Rank::Vip };
         given::<Identity>(&[]).when(&change).then(std::slice::from_ref(&changed));
         given::<Identity>(&[changed]).when(&change).then(&[]);
+    }
+
+    #[test]
+    fn a_role_is_given_once_and_everybody_begins_as_a_player() {
+        let give =
+            |role: &str| IdentityCommand::GiveRole { at: at(1), role: role.parse().unwrap() };
+        let given_role =
+            |role: &str| IdentityEvent::RoleGiven { at: at(1), role: role.parse().unwrap() };
+        given::<Identity>(&[]).when(&give("player")).then(&[]);
+        given::<Identity>(&[]).when(&give("support")).then(&[given_role("support")]);
+        given::<Identity>(&[given_role("support")]).when(&give("support")).then(&[]);
+        given::<Identity>(&[given_role("support")])
+            .when(&give("player"))
+            .then(&[given_role("player")]);
+    }
+
+    #[test]
+    fn a_ban_holds_until_its_end_and_ends_all_sessions() {
+        let ban = |until| IdentityCommand::Ban { at: at(10), until };
+        let banned = |until| IdentityEvent::Banned { at: at(10), until };
+        given::<Identity>(&[])
+            .when(&ban(Some(at(10))))
+            .then_refused(&IdentityRefusal::EndsBeforeNow);
+        given::<Identity>(&[]).when(&ban(Some(at(20)))).then(&[banned(Some(at(20)))]);
+        let history = [banned(Some(at(20)))];
+        given::<Identity>(&history).when(&ban(Some(at(20)))).then(&[]);
+        given::<Identity>(&history).when(&ban(None)).then(&[banned(None)]);
+        let state = given::<Identity>(&history).state();
+        assert!(state.ban_at(at(19)).is_some() && state.ban_at(at(20)).is_none());
+        assert!(state.has_ended(session(1), at(10)) && !state.has_ended(session(1), at(11)));
+    }
+
+    #[test]
+    fn whoever_is_let_in_again_is_not_banned() {
+        let unban = |second| IdentityCommand::Unban { at: at(second) };
+        let banned = IdentityEvent::Banned { at: at(10), until: Some(at(20)) };
+        given::<Identity>(&[]).when(&unban(1)).then(&[]);
+        let history = [banned];
+        given::<Identity>(&history).when(&unban(20)).then(&[]);
+        given::<Identity>(&history)
+            .when(&unban(15))
+            .then(&[IdentityEvent::Unbanned { at: at(15) }]);
+    }
+
+    #[test]
+    fn sessions_end_one_by_one_or_all_but_one() {
+        let end = |second| IdentityCommand::EndSession { at: at(second), session: session(1) };
+        let ended = IdentityEvent::SessionEnded { at: at(5), session: session(1) };
+        given::<Identity>(&[]).when(&end(5)).then(std::slice::from_ref(&ended));
+        given::<Identity>(std::slice::from_ref(&ended)).when(&end(6)).then(&[]);
+        let all = IdentityEvent::SessionsEnded { at: at(9), but: Some(session(2)) };
+        let state = given::<Identity>(&[ended, all]).state();
+        assert!(state.has_ended(session(1), at(99)), "ended by itself");
+        assert!(state.has_ended(session(3), at(9)) && !state.has_ended(session(3), at(10)));
+        assert!(!state.has_ended(session(2), at(1)), "the one that was kept");
     }
 }

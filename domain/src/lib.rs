@@ -7,6 +7,7 @@
 pub mod account;
 pub mod activity;
 pub mod aggregate;
+pub mod audit;
 pub mod encoding;
 pub mod event;
 pub mod id;
@@ -22,6 +23,7 @@ pub mod product;
 pub mod promo;
 pub mod quota;
 pub mod reward;
+pub mod role;
 pub mod schedule;
 pub mod stored;
 pub mod testing;

@@ -4,6 +4,7 @@
 use domain::account::AccountEvent;
 use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
+use domain::audit::AuditEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
 use domain::live_event::LiveEventEvent;
@@ -11,6 +12,7 @@ use domain::mission::MissionEvent;
 use domain::package::PackageEvent;
 use domain::product::ProductEvent;
 use domain::promo::PromoEvent;
+use domain::role::RoleEvent;
 use domain::stored::decode;
 use serde::Deserialize;
 
@@ -77,6 +79,10 @@ families! {
         PromoEvent, "../src/promo.rs", "../fixtures/promo.jsonl";
     identity_events_keep_their_shape:
         IdentityEvent, "../src/identity.rs", "../fixtures/identity.jsonl";
+    role_events_keep_their_shape:
+        RoleEvent, "../src/role.rs", "../fixtures/role.jsonl";
+    audit_events_keep_their_shape:
+        AuditEvent, "../src/audit.rs", "../fixtures/audit.jsonl";
     activity_events_keep_their_shape:
         ActivityEvent, "../src/activity.rs", "../fixtures/activity.jsonl";
     mission_events_keep_their_shape:

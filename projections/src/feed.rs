@@ -115,6 +115,24 @@ impl Feed {
         page(&mut *self.pool.acquire().await?, after, limit).await
     }
 
+    /// All events of these families up to a position, stream by stream. For families of which there is
+    /// little.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn families(
+        &self,
+        families: &[&str],
+        until: u64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let sql = format!(
+            "select {COLUMNS} from events where aggregate_type = any($1) and position <= $2
+              order by aggregate_type, aggregate_id, sequence"
+        );
+        let query = sqlx::query(&sql).bind(families).bind(to_sql(until)?);
+        query.fetch_all(&self.pool).await?.iter().map(recorded).collect()
+    }
+
     /// Follows the log from a place on.
     pub(crate) fn subscribe(&self, place: Place) -> Subscription {
         Subscription {

@@ -9,7 +9,7 @@
 
 use domain::account::LedgerEntry;
 use domain::event::ClubEvent;
-use domain::stored::Recorded;
+use domain::stored::{Recorded, StoredEvent};
 use futures::future::BoxFuture;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -21,6 +21,7 @@ use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 use crate::position::{OutOfRange, from_sql};
 
+pub mod audit;
 pub mod balances;
 pub mod books;
 pub mod catalog;
@@ -33,8 +34,8 @@ pub mod packages;
 pub mod participations;
 pub mod promos;
 pub mod purchases;
-pub mod ranks;
 pub mod rewards;
+pub mod standings;
 pub mod statement;
 pub mod streaks;
 
@@ -53,7 +54,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(packages::Packages::default()),
         Box::new(promos::Promos::default()),
         Box::new(items::Items::default()),
-        Box::new(ranks::Ranks::default()),
+        Box::new(standings::Standings::default()),
         Box::new(streaks::Streaks::default()),
         Box::new(levels::Levels::default()),
         Box::new(missions::Missions::default()),
@@ -61,6 +62,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(live_events::LiveEvents::default()),
         Box::new(participations::Participations::default()),
         Box::new(rewards::RewardsPaid::default()),
+        Box::new(audit::AuditLines::default()),
     ]
 }
 
@@ -120,6 +122,8 @@ pub(crate) struct Entry<'a> {
     pub ledger: Option<LedgerEntry>,
     /// What is said about it, as JSON text.
     pub metadata: &'a str,
+    /// The event as it is stored.
+    pub stored: &'a StoredEvent,
 }
 
 impl<'a> Entry<'a> {
@@ -134,12 +138,15 @@ impl<'a> Entry<'a> {
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => None,
         };
         let position = crate::position::to_sql(position)?;
-        Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })
+        let stored = &recorded.event;
+        Ok(Self { position, event, ledger, metadata: &stored.metadata, stored })
     }
 
     /// Who did it, as `kind:id`.

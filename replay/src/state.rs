@@ -5,12 +5,14 @@ use clap::Args;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::audit::Audit;
 use domain::identity::Identity;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
 use domain::product::Product;
 use domain::promo::Promo;
+use domain::role::Role;
 use projections::feed::stream;
 use serde_json::json;
 use sqlx::PgPool;
@@ -18,12 +20,14 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 8] = [
+const FAMILIES: [&str; 10] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
     Promo::TYPE,
     Identity::TYPE,
+    Role::TYPE,
+    Audit::TYPE,
     Activity::TYPE,
     MissionBoard::TYPE,
     LiveEvent::TYPE,
@@ -50,6 +54,8 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Package::TYPE => fold::<Package>(pool, arguments).await,
         Promo::TYPE => fold::<Promo>(pool, arguments).await,
         Identity::TYPE => fold::<Identity>(pool, arguments).await,
+        Role::TYPE => fold::<Role>(pool, arguments).await,
+        Audit::TYPE => fold::<Audit>(pool, arguments).await,
         Activity::TYPE => fold::<Activity>(pool, arguments).await,
         MissionBoard::TYPE => fold::<MissionBoard>(pool, arguments).await,
         LiveEvent::TYPE => fold::<LiveEvent>(pool, arguments).await,

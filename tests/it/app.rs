@@ -15,6 +15,8 @@ use tokio::time::{Instant, timeout};
 use crate::database::{self, Database};
 
 const START: Duration = Duration::from_secs(30);
+/// What is decided about somebody works on every node within this.
+const REFUSED: Duration = Duration::from_secs(1);
 /// How long read models may be behind.
 const SHOWN: Duration = Duration::from_secs(10);
 /// The demo's player and admin.
@@ -234,6 +236,32 @@ impl App {
         let answer = self.post(path, None, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until this node answers with a status, as it does once it knows what was decided.
+    pub async fn until(&self, token: &str, path: &str, status: u16) -> Answer {
+        let latest = Instant::now() + REFUSED;
+        loop {
+            let answer = self.get(path, Some(token)).await;
+            if answer.status.as_u16() == status {
+                return answer;
+            }
+            assert!(Instant::now() < latest, "{path}: {}", answer.text);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until this node refuses whoever comes with a token; what it answers then.
+    pub async fn until_refused(&self, token: &str) -> Answer {
+        let latest = Instant::now() + REFUSED;
+        loop {
+            let answer = self.get("/api/auth/me", Some(token)).await;
+            if answer.status != StatusCode::OK {
+                return answer;
+            }
+            assert!(Instant::now() < latest, "still let in after {REFUSED:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Ends it as a crash does, and waits until it is gone.

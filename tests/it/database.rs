@@ -71,10 +71,11 @@ impl Database {
         url(&self.name)
     }
 
-    /// How many events are in its log, but for those of play: they follow by themselves from signing in,
-    /// spending and buying.
+    /// How many events are in its log, but for those of play, which follow by themselves from signing in,
+    /// spending and buying, and for notes on what was refused.
     pub async fn events(&self) -> i64 {
-        self.number("select count(*) from events where aggregate_type <> 'activity'").await
+        self.number("select count(*) from events where aggregate_type not in ('activity', 'audit')")
+            .await
     }
 
     /// The position of the last event.

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sqlx::query_scalar;
 
 use crate::app::{Answer, App};
-use crate::openapi::{operations, route_table};
+use crate::openapi::{operations, permission, route_table};
+use crate::provider::wait_for;
 
 /// Lines of the list when it was made, and: two more lists of what is on sale, the provider's signed
 /// messages, the clock of tests, the page where a coin is tossed, what game servers sign.
@@ -52,45 +54,60 @@ fn the_list_of_public_routes_only_shrinks() {
     assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), lines.len(), "nothing twice");
 }
 
+type Route = (Method, String);
+
+/// What the description says of the routes that want a token.
+struct Protected {
+    document: Value,
+    routes: Vec<Route>,
+}
+
+impl Protected {
+    async fn of(app: &App) -> Self {
+        let document: Value = app.get("/openapi.json", None).await.body;
+        let public = public();
+        let mut routes = Vec::new();
+        for (method, path, wants_token) in operations(&document) {
+            let route = (method, path);
+            assert_eq!(wants_token, !public.contains(&route), "{route:?}");
+            if wants_token {
+                routes.push(route);
+            }
+        }
+        assert!(routes.len() > 60, "only {} routes want a token", routes.len());
+        Self { document, routes }
+    }
+
+    fn permission(&self, (method, path): &Route) -> Option<String> {
+        permission(&self.document, method, path)
+    }
+}
+
+/// These end the session that asks, and have tests of their own.
+fn ends_the_session((_, path): &Route) -> bool {
+    path.starts_with("/api/auth/logout")
+}
+
 #[tokio::test]
 async fn every_route_is_public_by_the_list_or_refuses_whoever_is_not_signed_in() {
     let app = App::start().await;
-    let document: Value = app.get("/openapi.json", None).await.body;
-    let public = public();
-    let described = operations(&document);
+    let protected = Protected::of(&app).await;
     let player = app.player().await;
-    // These want no body: once the day is claimed, they write nothing.
-    for claim in ["/api/streak/claim", "/api/vip/claim"] {
-        assert_eq!(app.post(claim, Some(&player), Value::Null).await.status, 200);
-    }
     let before = app.database.events().await;
-    let shown = format!("Bearer {player}");
     let (head, tail) = player.split_at(player.len() - 8);
     let forged = format!("Bearer {head}{}", tail.chars().rev().collect::<String>());
     let none = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIiwicm9sZSI6ImFkbWluIn0.";
     let garbage = ["Bearer", "Bearer garbage", &forged, none, "Basic YWRtaW46YWRtaW4xMjM="];
-
-    let mut protected = 0;
-    for (method, path, wants_token) in &described {
-        let route = (method.clone(), path.clone());
-        assert_eq!(*wants_token, !public.contains(&route), "{method} {path}");
-        if !wants_token {
-            continue;
-        }
-        protected += 1;
+    for route in &protected.routes {
         for token in std::iter::once(None).chain(garbage.iter().copied().map(Some)) {
-            let answer = ask(&app, &route, token).await;
-            assert_eq!(answer.status, 401, "{method} {path} with {token:?}: {}", answer.text);
+            let answer = ask(&app, route, token).await;
+            assert_eq!(answer.status, 401, "{route:?} with {token:?}: {}", answer.text);
             answer.is_problem(401, "UNAUTHENTICATED");
         }
-        let answer = ask(&app, &route, Some(&shown)).await;
-        let is_staffs = path.starts_with("/api/admin/");
-        let expected = if is_staffs { answer.status == 403 } else { answer.status != 401 };
-        assert!(expected, "{method} {path} for a player: {}", answer.text);
     }
-    assert!(protected >= 8, "only {protected} routes want a token");
-
+    let described = operations(&protected.document);
     let paths: BTreeSet<&str> = described.iter().map(|(_, path, _)| path.as_str()).collect();
+    let public = public();
     for path in route_table() {
         let is_listed = public.iter().any(|(_, listed)| *listed == path);
         assert!(
@@ -99,6 +116,70 @@ async fn every_route_is_public_by_the_list_or_refuses_whoever_is_not_signed_in()
         );
     }
     assert_eq!(app.database.events().await, before, "nothing was written");
+}
+
+#[tokio::test]
+async fn every_route_of_the_staff_is_for_the_roles_that_have_its_permission() {
+    let app = App::start().await;
+    let protected = Protected::of(&app).await;
+    let admin = app.admin().await;
+    let roles = app.get("/api/admin/roles", Some(&admin)).await.body;
+    let people = [
+        ("player", "minjun", "1234"),
+        ("support", "support", "support123"),
+        ("operator", "operator", "operator123"),
+        ("auditor", "auditor", "auditor123"),
+        ("admin", "admin2", "admin123"),
+    ];
+    let mut refused = 0;
+    for (role, name, password) in people {
+        let token = format!("Bearer {}", app.sign_in("/api/auth/login", (name, password)).await);
+        let of_role = roles.as_array().unwrap().iter().find(|it| it["code"] == role).unwrap();
+        let permissions = of_role["permissions"].as_array().unwrap();
+        for route in protected.routes.iter().filter(|route| !ends_the_session(route)) {
+            let answer = ask(&app, route, Some(&token)).await;
+            let may = match protected.permission(route).as_deref() {
+                None => !route.1.starts_with("/api/admin/"),
+                Some("staff") => !permissions.is_empty(),
+                Some(wanted) => permissions.iter().any(|has| has == wanted),
+            };
+            if may {
+                assert_ne!(answer.status, 401, "{route:?} for {role}: {}", answer.text);
+                assert_ne!(answer.body["code"], "FORBIDDEN", "{route:?} for {role}");
+            } else {
+                assert_eq!(answer.status, 403, "{route:?} for {role}: {}", answer.text);
+                answer.is_problem(403, "FORBIDDEN");
+                refused += u64::from(route.0 != Method::GET);
+            }
+        }
+    }
+    // What was refused stands in the log, and nothing else came of it.
+    let select = "select count(*) from events where event_type = 'attempt_refused'
+                     and payload->>'code' = 'FORBIDDEN'";
+    let noted: i64 =
+        query_scalar(select).fetch_one(&mut app.database.superuser().await).await.unwrap();
+    assert_eq!(u64::try_from(noted).unwrap(), refused);
+}
+
+#[tokio::test]
+async fn no_route_answers_whoever_is_banned_or_whose_token_has_expired() {
+    let app = App::start().await;
+    let protected = Protected::of(&app).await;
+    let (banned, late) =
+        (app.player().await, app.sign_in("/api/auth/login", ("minjun", "1234")).await);
+    let admin = app.admin().await;
+    let ban = app.post("/api/admin/users/23/ban", Some(&admin), json!({"reason": "a test"})).await;
+    assert_eq!(ban.status, 200, "{}", ban.text);
+    app.until_refused(&banned).await;
+    let banned = format!("Bearer {banned}");
+    for route in &protected.routes {
+        ask(&app, route, Some(&banned)).await.is_problem(403, "BANNED");
+    }
+    wait_for(&app, 16 * 60).await;
+    let late = format!("Bearer {late}");
+    for route in &protected.routes {
+        ask(&app, route, Some(&late)).await.is_problem(401, "UNAUTHENTICATED");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,19 @@ impl Passwords {
     }
 }
 
+/// Whether a stored hash was made with other parameters than today's: its owner's next sign-in makes it
+/// anew.
+#[must_use]
+pub fn is_stale(hash: &str) -> bool {
+    let (Ok(hash), Ok(today)) = (PasswordHash::new(hash), argon2()) else { return true };
+    let is_todays = Params::try_from(&hash).is_ok_and(|params| {
+        let today = today.params();
+        (params.m_cost(), params.t_cost(), params.p_cost())
+            == (today.m_cost(), today.t_cost(), today.p_cost())
+    });
+    hash.algorithm != Algorithm::Argon2id.ident() || !is_todays
+}
+
 fn argon2() -> Result<Argon2<'static>, argon2::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))

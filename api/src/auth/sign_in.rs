@@ -4,10 +4,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use commands::daily::DailyStanding;
 use domain::account::level;
 use domain::event::Actor;
+use domain::id::PlayerId;
+use domain::identity::{Ban, Identity};
 use domain::offer::Rank;
+use domain::role::{BuiltIn, Permission};
 use serde::Serialize;
 
-use super::role::Role;
+use super::password;
+use super::sessions::{Issued, SessionKey};
 use super::tokens::LIFETIME_SECONDS;
 use super::users::User;
 use crate::app::App;
@@ -63,6 +67,10 @@ pub struct UserView {
     rank: Rank,
     is_active: bool,
     is_admin: bool,
+    /// `player`, a built-in role of the staff, or one of the club's own.
+    role: String,
+    /// What the role allows; none for players.
+    permissions: Vec<&'static str>,
     gold: u64,
     vip_points: u64,
     level: u64,
@@ -77,11 +85,19 @@ pub struct UserView {
 pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User, ApiError> {
     let user = app.users.by_name(&wish.site_id).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = app.passwords.verify(wish.password, hash).await?;
+    let password = wish.password;
+    let is_right = app.passwords.verify(password.clone(), hash).await?;
     let Some(user) = user.filter(|_| is_right) else {
         let detail = "there is no such user with this password: check both";
         return Err(ApiError::new(Reason::InvalidCredentials, detail));
     };
+    if let Some(ban) = ban_of(app, user.id).await? {
+        return Err(super::banned(ban));
+    }
+    if password::is_stale(&user.password_hash) {
+        let fresh = app.passwords.hash(password).await?;
+        app.users.replace_hash(user.id, &user.password_hash, &fresh).await?;
+    }
     if user.is_active {
         return Ok(user);
     }
@@ -89,17 +105,43 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User
     Ok(User { is_active: true, ..user })
 }
 
-/// Gives tokens to somebody whose identity is proved.
+/// The ban that keeps somebody out now, as the node's own state has it.
+async fn ban_of(app: &App, player: PlayerId) -> Result<Option<Ban>, ApiError> {
+    let now = app.commands.clock.now();
+    Ok(app.commands.standing(player, |identity| identity.ban_at(now)).await?)
+}
+
+/// Begins a session for somebody whose identity is proved.
 ///
 /// # Errors
 /// If database or log cannot be reached.
-pub async fn sign_in(app: &App, asked: &Asked, user: User) -> Result<SignedIn, ApiError> {
-    let refresh_token = app.refresh_tokens.issue(user.id, app.commands.clock.now()).await?;
-    with_tokens(app, asked, user, refresh_token).await
+pub async fn sign_in(
+    app: &App,
+    asked: &Asked,
+    user: User,
+    user_agent: Option<&str>,
+) -> Result<SignedIn, ApiError> {
+    let issued = app.sessions.begin(user.id, user_agent, app.commands.clock.now()).await?;
+    with_tokens(app, asked, user, issued).await
 }
 
-/// The answer with this refresh token and a new access token. Whoever gets one is there today, which
-/// missions may ask for.
+/// Insists that a session may go on: it was not ended, and nobody has banned its owner.
+///
+/// # Errors
+/// If it may not.
+pub async fn insist_on_going_on(app: &App, session: &SessionKey) -> Result<(), ApiError> {
+    let SessionKey { player, id, began_at } = *session;
+    if let Some(ban) = ban_of(app, player).await? {
+        return Err(super::banned(ban));
+    }
+    let has_ended = |identity: &Identity| identity.has_ended(id, began_at);
+    match app.commands.standing(player, has_ended).await? {
+        true => Err(super::sessions::invalid()),
+        false => Ok(()),
+    }
+}
+
+/// The answer with these tokens. Whoever gets one is there today, which missions may ask for.
 ///
 /// # Errors
 /// If the log cannot be reached.
@@ -107,19 +149,19 @@ pub async fn with_tokens(
     app: &App,
     asked: &Asked,
     user: User,
-    refresh_token: String,
+    Issued { session, refresh_token }: Issued,
 ) -> Result<SignedIn, ApiError> {
     let caller = asked.caller(Actor::Player(user.id));
     let there = app.commands.record_login(&caller, user.id).await?;
     app.positions.acknowledge(user.id, there.place.position);
     let now = app.commands.clock.now().timestamp();
-    let token = app.tokens.mint(user.id, user.role, now).map_err(ApiError::internal)?;
+    let token = app.tokens.mint(&session, now).map_err(ApiError::internal)?;
     Ok(SignedIn {
         access_token: token,
         token_type: "bearer",
         expires_in: LIFETIME_SECONDS,
         refresh_token,
-        is_admin: user.role == Role::Admin,
+        is_admin: is_admin(app, user.id),
         user: view(app, user).await?,
     })
 }
@@ -129,6 +171,7 @@ pub async fn with_tokens(
 /// # Errors
 /// If the log cannot be read.
 pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
+    let (role, permissions) = app.standings.role(user.id);
     let DailyStanding { daily, wallet, .. } = app.commands.daily(user.id).await?.body;
     Ok(UserView {
         id: user.id.0,
@@ -136,13 +179,21 @@ pub async fn view(app: &App, user: User) -> Result<UserView, ApiError> {
         nickname: user.nickname,
         rank: app.commands.rank(user.id).await?,
         is_active: user.is_active,
-        is_admin: user.role == Role::Admin,
+        is_admin: is_admin(app, user.id),
+        role: role.map_or_else(|| BuiltIn::Player.name().to_owned(), |role| role.to_string()),
+        permissions: permissions.iter().map(Permission::name).collect(),
         gold: wallet.gold(),
         vip_points: wallet.vip_points,
         level: level(daily.xp()),
         xp: daily.xp(),
         created_at: rfc3339(user.created_at),
     })
+}
+
+/// Whether somebody has the role of an admin.
+#[must_use]
+pub fn is_admin(app: &App, player: PlayerId) -> bool {
+    app.standings.role(player).0.is_some_and(|role| role.as_str() == BuiltIn::Admin.name())
 }
 
 /// A moment as answers show it: whole milliseconds, UTC.

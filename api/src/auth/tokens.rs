@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use domain::id::PlayerId;
+use chrono::DateTime;
+use domain::id::SessionId;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use lru::LruCache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::role::Role;
+use super::sessions::SessionKey;
 use super::signing::KeyPair;
 
 /// How long an access token lives, in seconds.
@@ -21,13 +22,11 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(49_999);
 /// Longer texts are not even looked at.
 const LONGEST_TOKEN: usize = 1_024;
 
-/// What a valid token says.
+/// What a valid token says. What its owner may do it does not say: that may change while it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// Who.
-    pub player: PlayerId,
-    /// As what.
-    pub role: Role,
+    /// Who, and in which session.
+    pub key: SessionKey,
     /// Until when, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -35,7 +34,10 @@ pub struct Session {
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
-    role: Role,
+    /// The session.
+    sid: SessionId,
+    /// When it began, in microseconds since 1970.
+    began: i64,
     iat: i64,
     exp: i64,
     jti: Uuid,
@@ -58,17 +60,18 @@ impl Tokens {
         Self { keys, signing_kid, verified: Mutex::new(LruCache::new(REMEMBERED)) }
     }
 
-    /// A token for this player.
+    /// A token for this session.
     ///
     /// # Errors
     /// If there is no key.
-    pub fn mint(&self, player: PlayerId, role: Role, now: i64) -> anyhow::Result<String> {
+    pub fn mint(&self, session: &SessionKey, now: i64) -> anyhow::Result<String> {
         let no_key = || anyhow::anyhow!("there is no key to sign with");
         let key = self.keys.get(&self.signing_kid).ok_or_else(no_key)?;
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
         let claims = Claims {
-            sub: player.to_string(),
-            role,
+            sub: session.player.to_string(),
+            sid: session.id,
+            began: session.began_at.timestamp_micros(),
             iat: now,
             exp: now.saturating_add(LIFETIME_SECONDS),
             jti: Uuid::now_v7(),
@@ -114,8 +117,9 @@ impl Tokens {
         // Whether it has expired is asked of the club's clock at every use.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation).ok()?.claims;
-        let player = claims.sub.parse().ok()?;
-        Some(Session { player, role: claims.role, expires_at: claims.exp })
+        let (player, id) = (claims.sub.parse().ok()?, claims.sid);
+        let began_at = DateTime::from_timestamp_micros(claims.began)?;
+        Some(Session { key: SessionKey { player, id, began_at }, expires_at: claims.exp })
     }
 
     /// The public keys.
@@ -127,6 +131,8 @@ impl Tokens {
 
 #[cfg(test)]
 mod tests {
+    use domain::id::PlayerId;
+
     use super::*;
 
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -136,6 +142,11 @@ mod tests {
         MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n\
         -----END PRIVATE KEY-----\n";
 
+    fn session(player: i64) -> SessionKey {
+        let began_at = DateTime::from_timestamp(900, 5_000).unwrap();
+        SessionKey { player: PlayerId(player), id: SessionId::from_bits(7), began_at }
+    }
+
     fn tokens(pem: &str) -> Tokens {
         Tokens::new(vec![KeyPair::from_text(pem).unwrap()])
     }
@@ -143,24 +154,24 @@ mod tests {
     #[test]
     fn a_token_says_who_it_is_for_until_it_expires() {
         let tokens = tokens(PEM);
-        let token = tokens.mint(PlayerId(23), Role::Player, 1_000).unwrap();
+        let token = tokens.mint(&session(23), 1_000).unwrap();
         for _ in 0..2 {
-            let session = tokens.verify(&token, 1_000 + LIFETIME_SECONDS - 1).unwrap();
-            assert_eq!((session.player, session.role), (PlayerId(23), Role::Player));
+            let verified = tokens.verify(&token, 1_000 + LIFETIME_SECONDS - 1).unwrap();
+            assert_eq!(verified.key, session(23));
             assert_eq!(tokens.verify(&token, 1_000 + LIFETIME_SECONDS), None);
         }
     }
 
     #[test]
     fn tokens_of_others_are_not_believed() {
-        let token = tokens(OTHER_PEM).mint(PlayerId(1), Role::Admin, 1_000).unwrap();
+        let token = tokens(OTHER_PEM).mint(&session(1), 1_000).unwrap();
         assert_eq!(tokens(PEM).verify(&token, 1_000), None);
     }
 
     #[test]
     fn a_token_that_was_touched_is_not_believed() {
         let tokens = tokens(PEM);
-        let token = tokens.mint(PlayerId(23), Role::Player, 1_000).unwrap();
+        let token = tokens.mint(&session(23), 1_000).unwrap();
         let (head, tail) = token.split_at(token.find('.').unwrap() + 5);
         assert_eq!(tokens.verify(&format!("{head}A{}", &tail[1..]), 1_000), None);
         assert_eq!(tokens.verify(&format!("{token}x"), 1_000), None);
@@ -176,8 +187,8 @@ mod tests {
     #[test]
     fn what_else_is_signed_is_not_taken_for_a_token() {
         let tokens = tokens(PEM);
-        let claims =
-            Claims { sub: "23".into(), role: Role::Admin, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
+        let (sid, sub) = (SessionId::from_bits(7), "23".into());
+        let claims = Claims { sub, sid, began: 0, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
         assert!(tokens.verify(&tokens.sign("JWT", &claims).unwrap(), 0).is_some());
         assert_eq!(tokens.verify(&tokens.sign("receipt+jwt", &claims).unwrap(), 0), None);
     }

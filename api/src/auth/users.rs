@@ -7,7 +7,6 @@ use domain::id::PlayerId;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 
-use super::role::Role;
 use crate::error::{ApiError, Reason};
 
 /// The language in which somebody is spoken to.
@@ -40,10 +39,38 @@ pub struct User {
     pub password_hash: String,
     /// Whether the account has been opened in the log.
     pub is_active: bool,
-    /// What they may do.
-    pub role: Role,
     /// When they signed up.
     pub created_at: DateTime<Utc>,
+}
+
+/// Somebody as the staff sees them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The number of the account.
+    pub id: PlayerId,
+    /// The name to sign in with.
+    pub site_id: String,
+    /// The name that others see.
+    pub nickname: String,
+    /// Digits. Not for everybody of the staff.
+    pub phone_number: String,
+    /// Whether the account has been opened in the log.
+    pub is_active: bool,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Whom the staff looks for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// A part of a name, or a number; everybody if empty.
+    pub text: String,
+    /// From 1.
+    pub page: u32,
+    /// How many people a page has.
+    pub page_size: u32,
+    /// How many of them are shown.
+    pub limit: u32,
 }
 
 /// Somebody who signs up.
@@ -63,7 +90,7 @@ pub struct NewUser {
 #[derive(Debug, Clone)]
 pub struct Users(PgPool);
 
-const COLUMNS: &str = "id, site_id, nickname, password_hash, state, role, created_at";
+const COLUMNS: &str = "id, site_id, nickname, password_hash, state, created_at";
 
 impl Users {
     /// In this database.
@@ -79,8 +106,8 @@ impl Users {
     pub async fn reserve(&self, user: &NewUser, now: DateTime<Utc>) -> Result<PlayerId, ApiError> {
         let id = sqlx::query_scalar(
             "insert into identity.users
-                    (site_id, nickname, phone_number, password_hash, state, role, created_at)
-             values ($1, $2, $3, $4, 'pending', 'player', $5)
+                    (site_id, nickname, phone_number, password_hash, state, created_at)
+             values ($1, $2, $3, $4, 'pending', $5)
              returning id",
         )
         .bind(&user.site_id)
@@ -120,6 +147,17 @@ impl Users {
         Ok(())
     }
 
+    /// Another hash for the one that is stored; false if it is not stored any more.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn replace_hash(&self, id: PlayerId, old: &str, new: &str) -> Result<bool, ApiError> {
+        let update = "update identity.users set password_hash = $3
+                       where id = $1 and password_hash = $2";
+        let done = sqlx::query(update).bind(id.0).bind(old).bind(new).execute(&self.0).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Somebody by the name they sign in with: the site id, or else the nickname in any case.
     ///
     /// # Errors
@@ -144,6 +182,43 @@ impl Users {
         row.map(|row| user(&row)).transpose()
     }
 
+    /// People who are found by a part of a name or by their number, by number; and how many there are.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn search(&self, search: &Search) -> Result<(u64, Vec<Person>), ApiError> {
+        let found = "where $1 = '' or site_id ilike $2 or nickname ilike $2 or id::text = $1";
+        let like = format!("%{}%", escaped(&search.text));
+        let count = format!("select count(*) from identity.users {found}");
+        let count: i64 =
+            sqlx::query_scalar(&count).bind(&search.text).bind(&like).fetch_one(&self.0).await?;
+        let select = format!(
+            "select id, site_id, nickname, phone_number, state, created_at from identity.users
+              {found} order by id offset $3 limit $4"
+        );
+        let before = i64::from(search.page - 1) * i64::from(search.page_size);
+        let rows = sqlx::query(&select)
+            .bind(&search.text)
+            .bind(&like)
+            .bind(before)
+            .bind(i64::from(search.limit))
+            .fetch_all(&self.0)
+            .await?;
+        let people = rows.iter().map(person).collect::<Result<_, _>>()?;
+        Ok((u64::try_from(count).unwrap_or_default(), people))
+    }
+
+    /// Somebody by number, as the staff sees them.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn person(&self, id: PlayerId) -> Result<Option<Person>, ApiError> {
+        let select = "select id, site_id, nickname, phone_number, state, created_at
+                        from identity.users where id = $1";
+        let row = sqlx::query(select).bind(id.0).fetch_optional(&self.0).await?;
+        row.map(|row| person(&row)).transpose()
+    }
+
     /// The language of somebody; the default if nobody is there.
     ///
     /// # Errors
@@ -159,16 +234,30 @@ impl Users {
 }
 
 fn user(row: &PgRow) -> Result<User, ApiError> {
-    let role: &str = row.try_get("role")?;
     Ok(User {
         id: PlayerId(row.try_get("id")?),
         site_id: row.try_get("site_id")?,
         nickname: row.try_get("nickname")?,
         password_hash: row.try_get("password_hash")?,
         is_active: row.try_get::<&str, _>("state")? == "active",
-        role: role.parse().map_err(ApiError::internal)?,
         created_at: row.try_get("created_at")?,
     })
+}
+
+fn person(row: &PgRow) -> Result<Person, ApiError> {
+    Ok(Person {
+        id: PlayerId(row.try_get("id")?),
+        site_id: row.try_get("site_id")?,
+        nickname: row.try_get("nickname")?,
+        phone_number: row.try_get("phone_number")?,
+        is_active: row.try_get::<&str, _>("state")? == "active",
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+/// What is looked for means itself, whatever LIKE makes of it.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// The constraint's name tells which name is taken.

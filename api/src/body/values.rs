@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use commands::IdempotencyKey;
-use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode};
+use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
 use domain::limit::{Period, UseLimit};
 use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
 use domain::offer::Rank;
+use domain::role::Permission;
 use serde_json::Value;
 
 /// Why a value cannot be used.
@@ -220,6 +221,24 @@ pub fn moment(value: &Value) -> Result<DateTime<Utc>, Wrong> {
     let wrong = |_| Wrong::new("datetime_type", "expected a time such as 2027-12-31T15:00:00Z");
     let moment = DateTime::parse_from_rfc3339(text(value, 1, 40)?).map_err(wrong)?;
     Ok(domain::stored::truncated(moment.with_timezone(&Utc)))
+}
+
+/// A permission.
+///
+/// # Errors
+/// Anything but the names of permissions.
+pub fn permission(value: &Value) -> Result<Permission, Wrong> {
+    let found = Permission::ALL.iter().copied().find(|one| Some(one.name()) == value.as_str());
+    found.ok_or_else(|| Wrong::new("value_error", "no permission: see /api/admin/roles"))
+}
+
+/// A role's code.
+///
+/// # Errors
+/// Anything else.
+pub fn role(value: &Value) -> Result<RoleCode, Wrong> {
+    let parsed = value.as_str().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| Wrong::new("value_error", "a role is up to 40 of a-z 0-9 _"))
 }
 
 /// A rank.

@@ -4,13 +4,16 @@ use commands::Failure;
 use commands::bus::Unavailable;
 use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
+use commands::standing::StandingRefusal;
 use domain::account::{AccountRefusal, FraudRule, SpendLock};
+use domain::audit::AuditRefusal;
 use domain::identity::IdentityRefusal;
 use domain::live_event::LiveEventRefusal;
 use domain::mission::MissionRefusal;
 use domain::package::PackageRefusal;
 use domain::product::ProductRefusal;
 use domain::promo::PromoRefusal;
+use domain::role::RoleRefusal;
 
 use super::{ApiError, FieldError, Reason};
 use crate::auth::sign_in::rfc3339;
@@ -205,9 +208,28 @@ fn wrong_field(name: &str, msg: String) -> ApiError {
     ApiError::fields(vec![FieldError { kind: "value_error", loc, msg: msg.into() }])
 }
 
-impl From<IdentityRefusal> for ApiError {
-    fn from(refusal: IdentityRefusal) -> Self {
+impl From<AuditRefusal> for ApiError {
+    fn from(refusal: AuditRefusal) -> Self {
         match refusal {}
+    }
+}
+
+impl From<StandingRefusal> for ApiError {
+    fn from(refusal: StandingRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            StandingRefusal::Nobody | StandingRefusal::Role(RoleRefusal::NoSuchRole) => {
+                told(Reason::NotFound)
+            }
+            StandingRefusal::Identity(IdentityRefusal::EndsBeforeNow) => {
+                wrong_field("until", refusal.to_string())
+            }
+            StandingRefusal::Role(RoleRefusal::Lacking(permission)) => {
+                told(Reason::Forbidden).with("permission", permission.name())
+            }
+            StandingRefusal::Role(RoleRefusal::OwnRole) => told(Reason::Forbidden),
+            StandingRefusal::Role(RoleRefusal::BuiltIn) => told(Reason::Conflict),
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::{Body, to_bytes};
 use axum::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::id::PlayerId;
+use domain::id::{PlayerId, SessionId};
 use tower::ServiceExt;
 
 use super::*;
-use crate::auth::Role;
+use crate::auth::SessionKey;
 use crate::auth::signing::KeyPair;
 use crate::auth::tokens::{LIFETIME_SECONDS, Tokens};
 use crate::config::Variables;
@@ -90,8 +90,13 @@ fn game_of(club: &str, clock: Arc<At>) -> Router {
     routes(Game::new(config, clock))
 }
 
+fn session(player: i64) -> SessionKey {
+    let (id, began_at) = (SessionId::from_bits(1), DateTime::UNIX_EPOCH);
+    SessionKey { player: PlayerId(player), id, began_at }
+}
+
 fn token(key: &str, player: i64) -> String {
-    let token = tokens(&[key]).mint(PlayerId(player), Role::Player, NOW);
+    let token = tokens(&[key]).mint(&session(player), NOW);
     format!("Bearer {}", token.unwrap())
 }
 
@@ -171,7 +176,7 @@ async fn a_player_whose_rounds_do_not_count_is_told() {
 async fn only_access_tokens_of_the_club_play_and_only_until_they_expire() {
     let (game, club) = game(Club::default()).await;
     let signer = tokens(&[KEY]);
-    let expired = signer.mint(PlayerId(23), Role::Player, NOW - LIFETIME_SECONDS);
+    let expired = signer.mint(&session(23), NOW - LIFETIME_SECONDS);
     let receipt = signer.sign("receipt+jwt", &json!({"sub": "23", "exp": i64::MAX})).unwrap();
     let bad = [
         String::new(),

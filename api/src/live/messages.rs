@@ -31,6 +31,8 @@ pub enum Close {
     BadMessage,
     /// The ticket opens nothing.
     Unauthenticated,
+    /// Banned.
+    Forbidden,
     /// The client does not keep up: it may come back and go on where it was.
     TooSlow,
     /// The service restarts: the client may come back after a moment of its own choosing.
@@ -44,6 +46,7 @@ impl Close {
         match self {
             Self::BadMessage => (4400, "bad message"),
             Self::Unauthenticated => (4401, "unauthenticated: take a new ticket"),
+            Self::Forbidden => (4403, "forbidden: this account is banned"),
             Self::TooSlow => (4408, "too slow: resume with the last cursor"),
             Self::Restart => (1012, "restart: reconnect with jitter"),
         }
@@ -157,6 +160,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Package(..)
         | ClubEvent::Promo(..)
         | ClubEvent::Identity(..)
+        | ClubEvent::Role(..)
+        | ClubEvent::Audit(..)
         | ClubEvent::Mission(..)
         | ClubEvent::LiveEvent(..) => vec![],
     };

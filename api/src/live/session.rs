@@ -13,6 +13,8 @@ use super::history;
 use super::hub::Registration;
 use super::messages::{self, Close, Frame, FromClient, ME, WalletData};
 use crate::app::App;
+use crate::auth::SessionKey;
+use crate::auth::standings::Standing;
 
 /// How long one message may take to leave.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,12 +42,12 @@ impl From<Close> for Ending {
     }
 }
 
-/// Serves one connection until it ends. `player` is whose ticket it came with, if it was valid.
-pub async fn serve(mut socket: WebSocket, app: App, player: Option<PlayerId>) {
+/// Serves one connection until it ends. `session` is what its ticket was for, if it was valid.
+pub async fn serve(mut socket: WebSocket, app: App, session: Option<SessionKey>) {
     let _attending = app.hub.attend();
     let restarts = app.hub.restarts();
-    let ending = match player {
-        Some(player) => Session::new(&mut socket, &app, player, restarts).run().await,
+    let ending = match session {
+        Some(key) => Session::new(&mut socket, &app, key, restarts).run().await,
         None => Close::Unauthenticated.into(),
     };
     let close = match ending {
@@ -65,8 +67,11 @@ pub async fn serve(mut socket: WebSocket, app: App, player: Option<PlayerId>) {
 struct Session<'a> {
     socket: &'a mut WebSocket,
     app: &'a App,
+    key: SessionKey,
     player: PlayerId,
     restarts: watch::Receiver<u64>,
+    /// Something was decided about somebody.
+    decisions: watch::Receiver<u64>,
     channel: Option<Channel>,
     heard_at: Instant,
     pinged_at: Instant,
@@ -85,15 +90,17 @@ impl<'a> Session<'a> {
     fn new(
         socket: &'a mut WebSocket,
         app: &'a App,
-        player: PlayerId,
+        key: SessionKey,
         restarts: watch::Receiver<u64>,
     ) -> Self {
         let now = Instant::now();
         Self {
             socket,
             app,
-            player,
+            key,
+            player: key.player,
             restarts,
+            decisions: app.standings.changes(),
             channel: None,
             heard_at: now,
             pinged_at: now,
@@ -108,7 +115,17 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whoever is banned or was logged out hears nothing more.
+    fn insist_on_standing(&self) -> Result<(), Close> {
+        match self.app.standings.of(&self.key, self.app.commands.clock.now()) {
+            Standing::Good(_) => Ok(()),
+            Standing::Banned(_) => Err(Close::Forbidden),
+            Standing::Ended => Err(Close::Unauthenticated),
+        }
+    }
+
     async fn talk(&mut self) -> Result<(), Ending> {
+        self.insist_on_standing()?;
         let session = Uuid::now_v7().to_string();
         self.send(messages::hello(self.app.commands.bus.head().position, &session)).await?;
         let mut ticks = interval(self.app.config.club.mark_interval.max(Duration::from_millis(10)));
@@ -118,6 +135,7 @@ impl<'a> Session<'a> {
             tokio::select! {
                 biased;
                 _ = self.restarts.changed() => return Err(Close::Restart.into()),
+                _ = self.decisions.changed() => self.insist_on_standing()?,
                 frame = next(&mut self.channel) => match frame {
                     Some(frame) => self.push(frame).await?,
                     None => return Err(Close::TooSlow.into()),

@@ -1,12 +1,14 @@
 //! What the staff does.
 
+pub mod audit;
 pub mod events;
 pub mod grants;
 pub mod missions;
 pub mod packages;
 pub mod products;
 pub mod promos;
-pub mod ranks;
 pub mod rewards;
+pub mod roles;
 pub mod stats;
 pub mod transactions;
+pub mod users;

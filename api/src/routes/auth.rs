@@ -1,18 +1,21 @@
-//! Signing up and in.
+//! Signing up and in, and out again.
+
+pub mod sessions;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::docs::Problem;
 use crate::app::App;
+use crate::auth::Player;
+use crate::auth::sessions::{self as stored, Rotated};
 use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
 use crate::auth::sign_up::{self, SignUp};
 use crate::auth::users::User;
-use crate::auth::{Player, Role};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::request::Asked;
@@ -20,7 +23,8 @@ use crate::request::Asked;
 /// For a new access token.
 #[derive(Debug, ToSchema)]
 pub struct Refresh {
-    /// The last refresh token. It works once.
+    /// The last refresh token. It works once; for a few seconds more it gives the same answer again, in
+    /// case the first was lost on its way.
     refresh_token: String,
 }
 
@@ -28,6 +32,10 @@ pub struct Refresh {
 fn with_tokens(status: StatusCode, answer: SignedIn) -> Response {
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     (status, [no_store], Json(answer)).into_response()
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok())
 }
 
 /// Becomes a player: 1,000 gold to begin with.
@@ -39,50 +47,58 @@ fn with_tokens(status: StatusCode, answer: SignedIn) -> Response {
 pub async fn sign_up(
     State(app): State<App>,
     asked: Asked,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let wish = SignUp::parse(fields, &app.config.auth)?;
     let player = sign_up::sign_up(&app, &asked, wish).await?;
     let user = user_of(&app, player).await?;
-    Ok(with_tokens(StatusCode::CREATED, sign_in::sign_in(&app, &asked, user).await?))
+    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    Ok(with_tokens(StatusCode::CREATED, answer))
 }
 
 /// Signs in. Moves no gold.
 #[utoipa::path(post, path = "/api/auth/login", tag = "identity", request_body = SignIn, responses(
     (status = 200, description = "signed in", body = SignedIn),
     (status = 401, description = "wrong name or password", body = Problem),
+    (status = 403, description = "BANNED: kept out by the staff; says until when", body = Problem),
     (status = 422, description = "fields that cannot be used", body = Problem)))]
 pub async fn login(
     State(app): State<App>,
     asked: Asked,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
-    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, &asked, user).await?))
+    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    Ok(with_tokens(StatusCode::OK, answer))
 }
 
 /// Signs a member of staff in.
 #[utoipa::path(post, path = "/api/auth/admin/login", tag = "identity", request_body = SignIn, responses(
     (status = 200, description = "signed in", body = SignedIn),
     (status = 401, description = "wrong name or password", body = Problem),
-    (status = 403, description = "a player, not staff", body = Problem)))]
+    (status = 403, description = "a player, not staff; or banned", body = Problem)))]
 pub async fn admin_login(
     State(app): State<App>,
     asked: Asked,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
-    if !Role::is_staff(user.role) {
+    if app.standings.role(user.id).1.is_empty() {
         let detail = "this is the staff's entrance: use /api/auth/login";
         return Err(ApiError::new(Reason::Forbidden, detail));
     }
-    Ok(with_tokens(StatusCode::OK, sign_in::sign_in(&app, &asked, user).await?))
+    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    Ok(with_tokens(StatusCode::OK, answer))
 }
 
-/// Changes a refresh token into new tokens. One that comes a second time ends its whole family.
+/// Changes a refresh token into new tokens. One that comes again after a few seconds ends its session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "identity", request_body = Refresh, responses(
     (status = 200, description = "new tokens", body = SignedIn),
-    (status = 401, description = "unknown, used or expired", body = Problem)))]
+    (status = 401, description = "unknown, used or expired, or the session was ended", body = Problem),
+    (status = 403, description = "BANNED: kept out by the staff", body = Problem)))]
 pub async fn refresh(
     State(app): State<App>,
     asked: Asked,
@@ -90,10 +106,17 @@ pub async fn refresh(
 ) -> Result<Response, ApiError> {
     let token = fields.required("refresh_token", values::secret(1, 256));
     let wish = fields.finish(|| Some(Refresh { refresh_token: token? }))?;
-    let now = app.commands.clock.now();
-    let (player, next) = app.refresh_tokens.rotate(&wish.refresh_token, now).await?;
-    let user = user_of(&app, player).await?;
-    Ok(with_tokens(StatusCode::OK, sign_in::with_tokens(&app, &asked, user, next).await?))
+    let issued = match app.sessions.rotate(&wish.refresh_token, app.commands.clock.now()).await? {
+        Rotated::Next(issued) => issued,
+        Rotated::Reused(session) => {
+            tracing::warn!(player = %session.player, "a refresh token was used twice");
+            sessions::end_one(&app, &asked, session.player, session.id).await?;
+            return Err(stored::invalid());
+        }
+    };
+    sign_in::insist_on_going_on(&app, &issued.session).await?;
+    let user = user_of(&app, issued.session.player).await?;
+    Ok(with_tokens(StatusCode::OK, sign_in::with_tokens(&app, &asked, user, issued).await?))
 }
 
 /// Who is signed in.

@@ -36,7 +36,7 @@ pub struct Ticket {
     (status = 200, description = "a ticket", body = Ticket),
     (status = 401, description = "nobody is signed in", body = Problem)))]
 pub async fn ticket(State(app): State<App>, player: Player) -> Result<Json<Ticket>, ApiError> {
-    let ticket = app.tickets.issue(player.id(), app.commands.clock.now()).await?;
+    let ticket = app.tickets.issue(&player.0.key, app.commands.clock.now()).await?;
     Ok(Json(Ticket { ticket, expires_in: live::LIFETIME_SECONDS }))
 }
 
@@ -61,8 +61,8 @@ pub async fn sync(
         return Err(ApiError::new(Reason::OriginRefused, detail));
     }
     // A bad ticket is told by a close code: browsers do not show the status of an upgrade.
-    let player = app.tickets.redeem(&ticket, app.commands.clock.now()).await?;
-    Ok(small(upgrade).on_upgrade(move |socket| live::serve(socket, app, player)))
+    let session = app.tickets.redeem(&ticket, app.commands.clock.now()).await?;
+    Ok(small(upgrade).on_upgrade(move |socket| live::serve(socket, app, session)))
 }
 
 /// The connection check: greets, and says again what it hears.

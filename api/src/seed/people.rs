@@ -1,6 +1,6 @@
 //! The demo's users. Everybody knows their passwords, so production refuses to start with them.
 
-use crate::auth::Role;
+use domain::role::BuiltIn;
 
 /// A user of the demo.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +10,7 @@ pub(super) struct Person {
     pub nickname: &'static str,
     pub phone_number: &'static str,
     pub password: &'static str,
-    pub role: Role,
+    pub role: BuiltIn,
 }
 
 /// Everybody who plays has the same password.
@@ -20,7 +20,7 @@ const fn player(
     nickname: &'static str,
     phone_number: &'static str,
 ) -> Person {
-    Person { id, site_id, nickname, phone_number, password: "1234", role: Role::Player }
+    Person { id, site_id, nickname, phone_number, password: "1234", role: BuiltIn::Player }
 }
 
 const fn staff(
@@ -28,18 +28,18 @@ const fn staff(
     site_id: &'static str,
     (nickname, phone_number): (&'static str, &'static str),
     password: &'static str,
-    role: Role,
+    role: BuiltIn,
 ) -> Person {
     Person { id, site_id, nickname, phone_number, password, role }
 }
 
 /// All of them, by number.
 pub(super) const DEMO: [Person; 24] = [
-    staff(1, "admin", ("관리자", "01000000001"), "admin123", Role::Admin),
-    staff(2, "admin2", ("부관리자", "01000000002"), "admin123", Role::Admin),
-    staff(3, "support", ("고객지원", "01000000003"), "support123", Role::Support),
-    staff(4, "operator", ("운영자", "01000000004"), "operator123", Role::Operator),
-    staff(5, "auditor", ("감사관", "01000000005"), "auditor123", Role::Auditor),
+    staff(1, "admin", ("관리자", "01000000001"), "admin123", BuiltIn::Admin),
+    staff(2, "admin2", ("부관리자", "01000000002"), "admin123", BuiltIn::Admin),
+    staff(3, "support", ("고객지원", "01000000003"), "support123", BuiltIn::Support),
+    staff(4, "operator", ("운영자", "01000000004"), "operator123", BuiltIn::Operator),
+    staff(5, "auditor", ("감사관", "01000000005"), "auditor123", BuiltIn::Auditor),
     player(6, "minjun", "민준이", "01025260006"),
     player(7, "seoyeon", "서연별", "01025260007"),
     player(8, "dohyun", "도현킹", "01025260008"),
@@ -79,6 +79,6 @@ mod tests {
     #[test]
     fn every_role_of_the_staff_is_there_and_two_admins() {
         let count = |role| DEMO.iter().filter(|person| person.role == role).count();
-        assert_eq!(Role::ALL.map(count), [19, 1, 1, 1, 2]);
+        assert_eq!(BuiltIn::ALL.map(count), [19, 1, 1, 1, 2]);
     }
 }

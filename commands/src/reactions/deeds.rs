@@ -58,6 +58,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => {}
         }

@@ -132,6 +132,8 @@ impl Ledger {
             ClubEvent::Promo(code, event) => self.take_promo(code, &event, position),
             ClubEvent::Product(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => {}

@@ -274,6 +274,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => {}
         }

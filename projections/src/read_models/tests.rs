@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::items::ItemStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
-    balances, books, catalog, items, levels, packages, promos, purchases, ranks, rewards,
+    balances, books, catalog, items, levels, packages, promos, purchases, rewards, standings,
     statement, streaks,
 };
 use crate::engine::{Engine, Pace};
@@ -72,9 +72,18 @@ async fn players_have_what_their_accounts_have() {
         assert_eq!((gold, debt), (wallet.gold().cast_signed(), wallet.debt.cast_signed()));
     }
     let players: Vec<PlayerId> = history.accounts().map(|(player, _)| PlayerId(player)).collect();
-    let shown = ranks::of_each(&pool, &players).await.unwrap().rows;
-    let shown: Vec<_> = shown.iter().map(|row| (row.user_id.0, row.rank)).collect();
-    assert_eq!(shown, history.ranks().collect::<Vec<_>>());
+    let shown = standings::of_each(&pool, &players).await.unwrap().rows;
+    let (at, mut roles, mut bans) = (history.now(), 0, 0);
+    for (player, standing) in history.standings() {
+        let row = shown.iter().find(|row| row.user_id.0 == player);
+        let ban = row.and_then(|row| row.ban).filter(|ban| ban.until.is_none_or(|it| at < it));
+        assert_eq!(row.map(|row| row.rank).unwrap_or_default(), standing.rank());
+        assert_eq!(row.and_then(|row| row.role), standing.role());
+        assert_eq!(ban.map(|ban| ban.until), standing.ban_at(at).map(|ban| ban.until));
+        roles += usize::from(standing.role().is_some());
+        bans += usize::from(ban.is_some());
+    }
+    assert!(roles > 1 && bans > 1, "{roles} {bans}");
     for (player, account) in history.accounts() {
         let player = PlayerId(player);
         let shown = levels::of_each(&pool, &[player]).await.unwrap().rows;

@@ -9,13 +9,15 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, FraudRule, Sale};
 use domain::aggregate::Aggregate;
-use domain::id::{ItemId, PackageCode, ProductId, PromoCode, ReceiptCode};
+use domain::audit::{Audit, AuditEvent, Note};
+use domain::id::{ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode, SessionId};
 use domain::identity::{Identity, IdentityCommand};
 use domain::money::{Cents, Currency, Gold, Percent, SpendOrder};
 use domain::offer::{Offer, Rank};
 use domain::package::{Package, PackageCommand, PackageTerms};
 use domain::product::{BenefitTerms, PackTerms, Product, ProductCommand, Terms};
 use domain::promo::{Promo, PromoCommand, PromoOff, PromoTerms};
+use domain::role::{BuiltIn, Permission, Permissions, Role, RoleCommand};
 use domain::stored::StoredEvent;
 use domain::testing::{at, small_pack};
 use rand::rngs::StdRng;
@@ -29,6 +31,7 @@ pub(crate) struct History {
     pub(crate) players: i64,
     accounts: BTreeMap<i64, Stream<Account>>,
     identities: BTreeMap<i64, Stream<Identity>>,
+    audits: BTreeMap<i64, Stream<Audit>>,
     pack: Stream<Product>,
     benefit: Stream<Product>,
     packages: BTreeMap<PackageCode, Stream<Package>>,
@@ -70,6 +73,8 @@ impl<A: Aggregate> Stream<A> {
 
 const PACK: ProductId = ProductId(1001);
 const BENEFIT: ProductId = ProductId(2001);
+/// A role of the club's own.
+const SHIFT_LEAD: &str = "shift_lead";
 
 impl History {
     pub(crate) fn new(seed: u64) -> Self {
@@ -78,6 +83,7 @@ impl History {
             players: 20,
             accounts: BTreeMap::new(),
             identities: BTreeMap::new(),
+            audits: BTreeMap::new(),
             pack: Stream::default(),
             benefit: Stream::default(),
             packages: BTreeMap::new(),
@@ -112,10 +118,9 @@ impl History {
         self.accounts.iter().map(|(player, stream)| (*player, &stream.state))
     }
 
-    /// The rank of each player to whom one was given.
-    pub(crate) fn ranks(&self) -> impl Iterator<Item = (i64, Rank)> {
-        let given = self.identities.iter().filter(|(_, stream)| stream.sequence > 0);
-        given.map(|(player, stream)| (*player, stream.state.rank()))
+    /// The standing of each player to whom the staff has ever done anything.
+    pub(crate) fn standings(&self) -> impl Iterator<Item = (i64, &Identity)> {
+        self.identities.iter().map(|(player, stream)| (*player, &stream.state))
     }
 
     /// Each package.
@@ -155,14 +160,43 @@ impl History {
             35..37 => self.end_item(out),
             37 => self.protect(player, out),
             38..40 => self.claim(player, out),
-            40 => {
-                let rank = if self.random.random_bool(0.5) { Rank::Vip } else { Rank::Standard };
-                let change = IdentityCommand::ChangeRank { at: self.now(), rank };
-                self.identities.entry(player).or_default().ask(player, &change, out);
-            }
+            40 => self.change_standing(player, out),
             41 => self.revise(out),
             _ => self.play(player, out),
         }
+    }
+
+    fn note(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let event = if self.random.random_bool(0.5) {
+            AuditEvent::PersonalDataSeen { at, player: PlayerId(player) }
+        } else {
+            let [method, path, code] =
+                ["POST", "/api/admin/grants", "FORBIDDEN"].map(str::to_owned);
+            AuditEvent::AttemptRefused { at, method, path, code }
+        };
+        self.audits.entry(player).or_default().ask(player, &Note(event), out);
+    }
+
+    fn change_standing(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
+        let (at, some) = (self.now(), self.random.random_bool(0.5));
+        let role = if some { SHIFT_LEAD } else { BuiltIn::Player.name() };
+        let session = SessionId::from_bits(self.random.random_range(0..3));
+        if self.random.random_ratio(1, 9) {
+            return self.note(player, out);
+        }
+        let change = match self.random.random_range(0..8) {
+            0..3 => {
+                let rank = if some { Rank::Vip } else { Rank::Standard };
+                IdentityCommand::ChangeRank { at, rank }
+            }
+            3 => IdentityCommand::GiveRole { at, role: role.parse().unwrap() },
+            4 => IdentityCommand::Ban { at, until: some.then(|| at + TimeDelta::seconds(30)) },
+            5 => IdentityCommand::Unban { at },
+            6 => IdentityCommand::EndSessions { at, but: some.then_some(session) },
+            _ => IdentityCommand::EndSession { at, session },
+        };
+        self.identities.entry(player).or_default().ask(player, &change, out);
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -240,6 +274,9 @@ impl History {
         self.pack.ask(PACK, &ProductCommand::Define { at, terms }, out);
         let terms = Terms::Benefit(benefit());
         self.benefit.ask(BENEFIT, &ProductCommand::Define { at, terms }, out);
+        let permissions = Permissions::of(&[Permission::SeePlayers, Permission::Ban]);
+        let role = RoleCommand::Define { at, permissions };
+        Stream::<Role>::default().ask(SHIFT_LEAD, &role, out);
         self.define_play(out);
         for (code, stock_total) in [("RARE", Some(60)), ("COMMON", Some(100_000)), ("ANY", None)] {
             let (code, terms) = (code.parse().unwrap(), package(at, stock_total));

@@ -158,10 +158,13 @@ impl Meaning {
                 self.sequence(&recorded.event);
                 self.play.product(*id, event);
             }
-            ClubEvent::Identity(player, IdentityEvent::RankChanged { rank, .. }) => {
+            ClubEvent::Identity(player, event) => {
                 self.sequence(&recorded.event);
-                self.players.entry(*player).or_default().member.has_rank(*rank);
+                if let IdentityEvent::RankChanged { rank, .. } = event {
+                    self.players.entry(*player).or_default().member.has_rank(*rank);
+                }
             }
+            ClubEvent::Role(..) | ClubEvent::Audit(..) => self.sequence(&recorded.event),
             ClubEvent::Activity(player, event) => {
                 let Player { member, .. } = self.players.entry(*player).or_default();
                 let sequence = counts(member.activity_sequence(), &recorded.event);

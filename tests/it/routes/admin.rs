@@ -1,5 +1,7 @@
 //! `/api/admin`.
 
+mod audit;
+mod bans;
 mod events;
 mod grants;
 mod missions;
@@ -7,5 +9,7 @@ mod packages;
 mod products;
 mod promos;
 mod ranks;
+mod roles;
 mod stats;
 mod transactions;
+mod users;

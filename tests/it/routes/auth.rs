@@ -1,4 +1,5 @@
 //! `/api/auth`.
 
+mod sessions;
 mod sign_in;
 mod sign_up;

@@ -19,7 +19,7 @@ use super::super::answers::replayable;
 use super::super::docs::Problem;
 use super::super::events::{event_id, not_found};
 use crate::app::App;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::error::ApiError;
 use crate::reads;
@@ -36,7 +36,7 @@ pub struct EventDone {
 }
 
 /// All events, whatever their status, by number.
-#[utoipa::path(get, path = "/api/admin/events", tag = "administration", security(("token" = [])),
+#[utoipa::path(get, path = "/api/admin/events", tag = "administration", security(("token" = ["staff"])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "a bare array", body = Vec<EventAdminView>),
@@ -46,7 +46,7 @@ pub async fn list(
     staff: Staff,
     min: MinPosition,
 ) -> Result<Json<Vec<EventAdminView>>, ApiError> {
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let all = live_events::all(&app.pool).await?.rows;
     Ok(Json(all.iter().map(view).collect()))
 }
@@ -58,7 +58,7 @@ fn view(row: &LiveEventRow) -> EventAdminView {
 
 /// One event.
 #[utoipa::path(get, path = "/api/admin/events/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "the event; send its ETag as If-Match when you change it", body = EventAdminView),
@@ -74,7 +74,7 @@ pub async fn one(
 }
 
 /// Draws up an event under the next number. Players see it once it is published.
-#[utoipa::path(post, path = "/api/admin/events", tag = "administration", security(("token" = [])),
+#[utoipa::path(post, path = "/api/admin/events", tag = "administration", security(("token" = ["edit_events"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = EventWish,
     responses(
@@ -83,7 +83,7 @@ pub async fn one(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn add(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -93,7 +93,7 @@ pub async fn add(
     let caller = asked.with_key(idempotency_key.as_deref())?.caller(admin.actor());
     let draft = EventDraft { terms, starts_now, publish };
     let added = app.commands.add_event(&caller, draft).await?;
-    app.positions.acknowledge(admin.0.player, added.position);
+    app.positions.acknowledge(admin.id(), added.position);
     let event = now(&app, added.event).await?;
     let tag = [(header::ETAG, etag(event.version))];
     let done = EventDone { success: true, event, position: added.position };
@@ -102,7 +102,7 @@ pub async fn add(
 
 /// Replaces an event's terms. Whoever has joined keeps those under which they did.
 #[utoipa::path(put, path = "/api/admin/events/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the version that is changed"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
@@ -116,7 +116,7 @@ pub async fn add(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn revise(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     Segment(id): Segment,
     IfMatch(versions): IfMatch,
     asked: Asked,
@@ -134,7 +134,7 @@ pub async fn revise(
 
 /// Lets an event be seen and joined, for the first time or again.
 #[utoipa::path(post, path = "/api/admin/events/{id}/publish", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "published", body = EventDone),
@@ -143,7 +143,7 @@ pub async fn revise(
         (status = 409, description = "it has ended", body = Problem)))]
 pub async fn publish(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -152,7 +152,7 @@ pub async fn publish(
 
 /// Lets an event rest: nobody joins, nothing counts, nothing is claimed, until it is published again.
 #[utoipa::path(post, path = "/api/admin/events/{id}/pause", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "paused", body = EventDone),
@@ -161,7 +161,7 @@ pub async fn publish(
         (status = 409, description = "it has ended", body = Problem)))]
 pub async fn pause(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -170,7 +170,7 @@ pub async fn pause(
 
 /// Ends an event for good, early or not. What is complete can still be claimed.
 #[utoipa::path(post, path = "/api/admin/events/{id}/end", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "ended", body = EventDone),
@@ -178,7 +178,7 @@ pub async fn pause(
         (status = 404, description = "no such event", body = Problem)))]
 pub async fn end(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -187,7 +187,7 @@ pub async fn end(
 
 /// Stops the rewarding of places, wherever it is.
 #[utoipa::path(post, path = "/api/admin/events/{id}/payout/stop", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "stopped", body = EventDone),
@@ -195,7 +195,7 @@ pub async fn end(
         (status = 404, description = "no such event", body = Problem)))]
 pub async fn stop_payout(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -204,7 +204,7 @@ pub async fn stop_payout(
 
 /// Goes on rewarding places where it was stopped.
 #[utoipa::path(post, path = "/api/admin/events/{id}/payout/resume", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number")),
     responses(
         (status = 200, description = "goes on", body = EventDone),
@@ -212,7 +212,7 @@ pub async fn stop_payout(
         (status = 404, description = "no such event", body = Problem)))]
 pub async fn resume_payout(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -221,7 +221,7 @@ pub async fn resume_payout(
 
 async fn change(
     app: &App,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: &Asked,
     id: &str,
     change: EventChange,
@@ -234,11 +234,11 @@ async fn change(
 
 async fn done(
     app: &App,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     event: LiveEventId,
     Committed { place, replayed, .. }: &Committed,
 ) -> Result<Response, ApiError> {
-    app.positions.acknowledge(admin.0.player, place.position);
+    app.positions.acknowledge(admin.id(), place.position);
     let event = now(app, event).await?;
     let tag = [(header::ETAG, etag(event.version))];
     let done = EventDone { success: true, event, position: place.position };

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::super::answers::replayable;
 use super::super::docs::Problem;
 use crate::app::App;
-use crate::auth::Admin;
+use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
 use crate::error::{ApiError, Reason};
@@ -77,7 +77,7 @@ pub struct GrantDone {
 
 /// Gives gold or vip points to somebody.
 #[utoipa::path(post, path = "/api/admin/users/{id}/grant", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["grant"])),
     params(("id" = i64, Path, description = "the user's number"),
         ("Idempotency-Key" = String, Header, description = "required, here or in the body")),
     request_body = GrantWish,
@@ -90,7 +90,7 @@ pub struct GrantDone {
         (status = 429, description = "RATE_LIMIT: too many grants of gold; says until when", body = Problem)))]
 pub async fn grant(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::Grant>,
     Segment(id): Segment,
     asked: Asked,
     fields: Fields,
@@ -103,10 +103,10 @@ pub async fn grant(
     let grant = Grant { player, what, reason: wish.reason };
     let caller = asked.caller(admin.actor());
     if let Granted::Gold(_) = what {
-        keep_pace(&app, admin, &caller)?;
+        keep_pace(&app, *admin, &caller)?;
     }
     let done = app.commands.grant(&caller, grant).await?;
-    app.positions.acknowledge(admin.0.player, done.position);
+    app.positions.acknowledge(admin.id(), done.position);
     let answer = GrantDone {
         success: true,
         granted: done.body.granted,
@@ -121,10 +121,10 @@ pub async fn grant(
 }
 
 /// Nobody gives gold to very many people in a short time; a repeat under the same key is one grant.
-pub(super) fn keep_pace(app: &App, admin: Admin, caller: &Caller) -> Result<(), ApiError> {
+pub(super) fn keep_pace(app: &App, admin: Staff, caller: &Caller) -> Result<(), ApiError> {
     let (Some(rate), Some(key)) = (app.config.shop.grants, &caller.key) else { return Ok(()) };
     let now = app.commands.clock.now();
-    app.grant_pace.count(admin.0.player, key, rate, now).map_err(|until| {
+    app.grant_pace.count(admin.id(), key, rate, now).map_err(|until| {
         let detail = format!("at most {} grants in {} s", rate.most, rate.within.num_seconds());
         let error = ApiError::new(Reason::RateLimit, detail);
         let error = error.by_limit("grants", Some(until), Some("CLUB_LIMIT_GRANTS"));

@@ -16,7 +16,7 @@ use super::super::answers::replayable;
 use super::super::docs::Problem;
 use super::super::events::missions::{mission_id, not_found};
 use crate::app::App;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::error::ApiError;
 use crate::reads;
@@ -33,7 +33,7 @@ pub struct MissionDone {
 }
 
 /// All missions, on the board or not, by number.
-#[utoipa::path(get, path = "/api/admin/missions", tag = "administration", security(("token" = [])),
+#[utoipa::path(get, path = "/api/admin/missions", tag = "administration", security(("token" = ["staff"])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "a bare array", body = Vec<MissionAdminView>),
@@ -43,7 +43,7 @@ pub async fn list(
     staff: Staff,
     min: MinPosition,
 ) -> Result<Json<Vec<MissionAdminView>>, ApiError> {
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let all = missions::all(&app.pool).await?.rows;
     let view = |row: &missions::MissionRow| {
         MissionAdminView::new(row.mission_id.0, (row.version, &row.terms), row.counts_after)
@@ -53,7 +53,7 @@ pub async fn list(
 
 /// One mission.
 #[utoipa::path(get, path = "/api/admin/missions/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("id" = i64, Path, description = "the mission's number")),
     responses(
         (status = 200, description = "the mission; send its ETag as If-Match when you change it", body = MissionAdminView),
@@ -69,7 +69,7 @@ pub async fn one(
 }
 
 /// Puts a mission on the board, under the next number.
-#[utoipa::path(post, path = "/api/admin/missions", tag = "administration", security(("token" = [])),
+#[utoipa::path(post, path = "/api/admin/missions", tag = "administration", security(("token" = ["edit_events"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = MissionWish,
     responses(
@@ -78,7 +78,7 @@ pub async fn one(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn add(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -86,7 +86,7 @@ pub async fn add(
     let caller = asked.with_key(idempotency_key.as_deref())?.caller(admin.actor());
     let view = |id, counts_after| MissionAdminView::new(id, (1, &terms), counts_after);
     let added = app.commands.add_mission(&caller, terms.clone(), counts_after).await?;
-    app.positions.acknowledge(admin.0.player, added.position);
+    app.positions.acknowledge(admin.id(), added.position);
     let mission = view(added.mission.0, counts_after);
     let tag = [(header::ETAG, etag(mission.version))];
     let done = MissionDone { success: true, mission, position: added.position };
@@ -96,7 +96,7 @@ pub async fn add(
 /// Replaces a mission's terms. What is counted, and in which period, stays as it is; so does what
 /// was reached.
 #[utoipa::path(put, path = "/api/admin/missions/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the mission's number"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the version that is changed"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
@@ -110,7 +110,7 @@ pub async fn add(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn revise(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     Segment(id): Segment,
     IfMatch(versions): IfMatch,
     asked: Asked,
@@ -121,7 +121,7 @@ pub async fn revise(
     let mission = mission_id(&id)?;
     let revised = app.commands.revise_mission(&caller, mission, terms, versions).await?;
     let Committed { place, replayed, .. } = revised;
-    app.positions.acknowledge(admin.0.player, place.position);
+    app.positions.acknowledge(admin.id(), place.position);
     let mission = now(&app, mission).await?;
     let tag = [(header::ETAG, etag(mission.version))];
     let done = MissionDone { success: true, mission, position: place.position };

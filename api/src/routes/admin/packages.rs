@@ -18,7 +18,7 @@ use super::super::answers::{LimitView, replayable};
 use super::super::docs::Problem;
 use crate::app::App;
 use crate::auth::sign_in::rfc3339;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
 use crate::error::{ApiError, Reason};
@@ -211,7 +211,7 @@ pub struct PackageDone {
 
 /// Every limited package, with what of it is held and sold.
 #[utoipa::path(get, path = "/api/admin/limited-packages", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "every package, as they were made", body = Vec<PackageView>),
@@ -221,14 +221,14 @@ pub async fn list(
     staff: Staff,
     min: MinPosition,
 ) -> Result<Json<Vec<PackageView>>, ApiError> {
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let packages = packages::list(&app.pool).await?.rows;
     Ok(Json(packages.into_iter().map(PackageView::from).collect()))
 }
 
 /// Offers a package. Its terms stay as they are: what differs gets another code.
 #[utoipa::path(post, path = "/api/admin/limited-packages", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = PackageWish,
     responses(
@@ -239,7 +239,7 @@ pub async fn list(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn add(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -249,7 +249,7 @@ pub async fn add(
     let terms = wish.into_terms();
     let defined = app.commands.define_package(&caller, code, terms.clone()).await?;
     let position = defined.place.position;
-    app.positions.acknowledge(admin.0.player, position);
+    app.positions.acknowledge(admin.id(), position);
     let (status, now) = if defined.events.is_empty() {
         (StatusCode::OK, app.commands.package(code).await?.ok_or_else(not_found)?)
     } else {
@@ -261,7 +261,7 @@ pub async fn add(
 
 /// Lets a package be bought again, within its window.
 #[utoipa::path(post, path = "/api/admin/limited-packages/{code}/enable", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("code" = String, Path, description = "the package's code"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
@@ -270,7 +270,7 @@ pub async fn add(
         (status = 404, description = "no such package", body = Problem)))]
 pub async fn enable(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     Segment(code): Segment,
 ) -> Result<Response, ApiError> {
@@ -279,7 +279,7 @@ pub async fn enable(
 
 /// Lets a package be bought no longer. Purchases under way go on.
 #[utoipa::path(post, path = "/api/admin/limited-packages/{code}/disable", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("code" = String, Path, description = "the package's code"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
@@ -288,7 +288,7 @@ pub async fn enable(
         (status = 404, description = "no such package", body = Problem)))]
 pub async fn disable(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     Segment(code): Segment,
 ) -> Result<Response, ApiError> {
@@ -297,7 +297,7 @@ pub async fn disable(
 
 async fn put_on_sale(
     app: &App,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: &Asked,
     code: &str,
     on_sale: bool,
@@ -306,7 +306,7 @@ async fn put_on_sale(
     let caller = asked.caller(admin.actor());
     let changed = app.commands.put_package_on_sale(&caller, code, on_sale).await?;
     let position = changed.place.position;
-    app.positions.acknowledge(admin.0.player, position);
+    app.positions.acknowledge(admin.id(), position);
     let package = app.commands.package(code).await?.ok_or_else(not_found)?;
     // A repeat tells what it did, whatever was done since.
     let package = PackageView { is_active: on_sale, ..PackageView::of(code, package) };

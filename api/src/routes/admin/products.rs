@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::super::answers::replayable;
 use super::super::docs::Problem;
 use crate::app::App;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::reads;
@@ -38,7 +38,7 @@ pub struct ProductDone {
 
 /// Every product of both kinds, on sale or not.
 #[utoipa::path(get, path = "/api/admin/shop/products", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "every product, by number", body = Vec<ProductView>),
@@ -48,14 +48,14 @@ pub async fn list(
     staff: Staff,
     min: MinPosition,
 ) -> Result<Json<Vec<ProductView>>, ApiError> {
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let products = catalog::all(&app.pool).await?.rows;
     Ok(Json(products.into_iter().map(ProductView::from).collect()))
 }
 
 /// One product, on sale or not, with its version as ETag.
 #[utoipa::path(get, path = "/api/admin/shop/products/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("id" = i64, Path, description = "the product's number"),
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -69,7 +69,7 @@ pub async fn one(
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let id = product_id(&id)?;
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let found = catalog::by_id(&app.pool, id).await?.rows.ok_or_else(not_found)?;
     let view = ProductView::from(found);
     Ok(([(header::ETAG, etag(view.version()))], Json(view)).into_response())
@@ -77,7 +77,7 @@ pub async fn one(
 
 /// Puts a new product into the catalogue: under the number given, or under the next free one.
 #[utoipa::path(post, path = "/api/admin/shop/products", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = TermsWish,
     responses(
@@ -88,7 +88,7 @@ pub async fn one(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn add(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -109,7 +109,7 @@ pub async fn add(
             (StatusCode::CREATED, product, Answer { body: terms, position, replayed })
         }
     };
-    Ok((status, done(&app, admin, product, &answer)).into_response())
+    Ok((status, done(&app, *admin, product, &answer)).into_response())
 }
 
 /// The number after the highest known one of the same kind.
@@ -126,7 +126,7 @@ async fn next_number(app: &App, terms: &Terms) -> Result<ProductId, ApiError> {
 
 /// Replaces a product's terms. Purchases under way keep theirs.
 #[utoipa::path(put, path = "/api/admin/shop/products/{id}", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("id" = i64, Path, description = "the product's number"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the version that is changed"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
@@ -140,7 +140,7 @@ async fn next_number(app: &App, terms: &Terms) -> Result<ProductId, ApiError> {
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn revise(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     Segment(id): Segment,
     IfMatch(versions): IfMatch,
     asked: Asked,
@@ -150,12 +150,12 @@ pub async fn revise(
     let caller = asked.with_key(idempotency_key.as_deref())?.caller(admin.actor());
     let product = product_id(&id)?;
     let revised = app.commands.revise_product(&caller, product, terms, versions).await?;
-    Ok(done(&app, admin, product, &revised))
+    Ok(done(&app, *admin, product, &revised))
 }
 
 /// Puts a product on sale.
 #[utoipa::path(post, path = "/api/admin/shop/products/{id}/activate", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("id" = i64, Path, description = "the product's number"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
@@ -164,7 +164,7 @@ pub async fn revise(
         (status = 404, description = "no such product", body = Problem)))]
 pub async fn activate(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -173,7 +173,7 @@ pub async fn activate(
 
 /// Takes a product off sale. Purchases under way go on.
 #[utoipa::path(post, path = "/api/admin/shop/products/{id}/deactivate", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("id" = i64, Path, description = "the product's number"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
@@ -182,7 +182,7 @@ pub async fn activate(
         (status = 404, description = "no such product", body = Problem)))]
 pub async fn deactivate(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
@@ -191,7 +191,7 @@ pub async fn deactivate(
 
 async fn put_on_sale(
     app: &App,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: &Asked,
     id: &str,
     on_sale: bool,
@@ -199,12 +199,12 @@ async fn put_on_sale(
     let product = product_id(id)?;
     let caller = asked.caller(admin.actor());
     let changed = app.commands.put_product_on_sale(&caller, product, on_sale).await?;
-    Ok(done(app, admin, product, &changed))
+    Ok(done(app, *admin, product, &changed))
 }
 
-fn done(app: &App, admin: Admin, id: ProductId, answer: &Answer<RevisedTerms>) -> Response {
+fn done(app: &App, admin: Staff, id: ProductId, answer: &Answer<RevisedTerms>) -> Response {
     let Answer { body: RevisedTerms { version, terms }, position, replayed } = answer;
-    app.positions.acknowledge(admin.0.player, *position);
+    app.positions.acknowledge(admin.id(), *position);
     let product = ProductView::of(id, *version, terms);
     let tag = [(header::ETAG, etag(product.version()))];
     let done = ProductDone { success: true, product, position: *position };

@@ -20,7 +20,7 @@ use super::super::shop::transactions::PageQuery;
 use super::packages::{ends_after, not_found};
 use crate::app::App;
 use crate::auth::sign_in::rfc3339;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
 use crate::error::ApiError;
@@ -182,7 +182,7 @@ pub struct PromoDone {
 
 /// Promotions, newest first.
 #[utoipa::path(get, path = "/api/admin/promo-codes", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(PageQuery,
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -195,7 +195,7 @@ pub async fn list(
     asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page<PromoView>>, ApiError> {
     let asked = query(asked)?;
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let length = page_length(asked.limit);
     let page = promos::page(&app.pool, asked.cursor, length).await?;
     let next_cursor = next_cursor(&page.rows, length, |promo| promo.defined_position);
@@ -205,7 +205,7 @@ pub async fn list(
 
 /// Makes a promotion. Its terms stay as they are: what differs gets another code.
 #[utoipa::path(post, path = "/api/admin/promo-codes", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["edit_shop"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = PromoWish,
     responses(
@@ -217,7 +217,7 @@ pub async fn list(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn add(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditShop>,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -230,9 +230,9 @@ pub async fn add(
     let promo = PromoView::new(code, &terms);
     let defined = app.commands.define_promo(&caller, code, terms).await?;
     let position = defined.place.position;
-    app.positions.acknowledge(admin.0.player, position);
+    app.positions.acknowledge(admin.id(), position);
     let (status, promo) = if defined.events.is_empty() {
-        (StatusCode::OK, used(&app, admin, code).await?.unwrap_or(promo))
+        (StatusCode::OK, used(&app, *admin, code).await?.unwrap_or(promo))
     } else {
         (StatusCode::CREATED, promo)
     };
@@ -241,7 +241,7 @@ pub async fn add(
 }
 
 /// A promotion that was there before, with what is used of it.
-async fn used(app: &App, admin: Admin, code: PromoCode) -> Result<Option<PromoView>, ApiError> {
-    reads::caught_up(app, Some(admin.0.player), MinPosition(None)).await?;
+async fn used(app: &App, admin: Staff, code: PromoCode) -> Result<Option<PromoView>, ApiError> {
+    reads::caught_up(app, Some(admin.id()), MinPosition(None)).await?;
     Ok(promos::by_code(&app.pool, code).await?.rows.map(PromoView::from))
 }

@@ -18,7 +18,7 @@ use super::super::play::Claimed;
 use super::grants::keep_pace;
 use crate::app::App;
 use crate::auth::sign_in::rfc3339;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, need};
 use crate::body::{Fields, play, values};
 use crate::error::ApiError;
 use crate::reads;
@@ -79,7 +79,7 @@ impl From<RewardRow> for RewardView {
 }
 
 /// Rewards that were paid, newest first.
-#[utoipa::path(get, path = "/api/admin/rewards", tag = "administration", security(("token" = [])),
+#[utoipa::path(get, path = "/api/admin/rewards", tag = "administration", security(("token" = ["see_players"])),
     params(RewardsQuery,
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -87,12 +87,12 @@ impl From<RewardRow> for RewardView {
         (status = 403, description = "not allowed", body = Problem)))]
 pub async fn list(
     State(app): State<App>,
-    staff: Staff,
+    staff: May<need::SeePlayers>,
     min: MinPosition,
     asked: Result<Query<RewardsQuery>, QueryRejection>,
 ) -> Result<Json<Page<RewardView>>, ApiError> {
     let asked = query(asked)?;
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let length = page_length(asked.limit);
     let player = asked.user_id.map(PlayerId);
     let page = rewards::page(&app.pool, player, asked.kind, asked.cursor, length).await?;
@@ -130,7 +130,7 @@ impl GiftWish {
 }
 
 /// Gives a reward of any kind, for a reason. A key is required, so that a repeat gives nothing twice.
-#[utoipa::path(post, path = "/api/admin/rewards", tag = "administration", security(("token" = [])),
+#[utoipa::path(post, path = "/api/admin/rewards", tag = "administration", security(("token" = ["grant"])),
     params(("Idempotency-Key" = Option<String>, Header, description = "required, here or in the body")),
     request_body = GiftWish,
     responses(
@@ -143,7 +143,7 @@ impl GiftWish {
         (status = 429, description = "too many grants at once", body = Problem)))]
 pub async fn give(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::Grant>,
     asked: Asked,
     fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -152,10 +152,10 @@ pub async fn give(
     let gift = Gift { player: user_id, rewards, reason };
     let caller = asked.caller(admin.actor());
     if gift.rewards.gold.amount() > 0 {
-        keep_pace(&app, admin, &caller)?;
+        keep_pace(&app, *admin, &caller)?;
     }
     let given = app.commands.gift(&caller, gift).await?;
-    app.positions.acknowledge(admin.0.player, given.position);
+    app.positions.acknowledge(admin.id(), given.position);
     app.positions.acknowledge(user_id, given.position);
     let answer = Claimed::of(&given.body, given.position);
     Ok(replayable(Json(answer).into_response(), given.replayed))

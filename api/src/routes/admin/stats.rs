@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::docs::Problem;
 use super::super::paging::query;
 use crate::app::App;
-use crate::auth::Staff;
 use crate::auth::sign_in::rfc3339;
+use crate::auth::{May, need};
 use crate::error::ApiError;
 use crate::reads;
 use crate::request::MinPosition;
@@ -197,7 +197,7 @@ impl Totals {
 
 /// Sales by product and day, and the prepaid gold that players have not spent.
 #[utoipa::path(get, path = "/api/admin/shop/stats", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["see_players"])),
     params(StatsQuery,
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -205,12 +205,12 @@ impl Totals {
         (status = 403, description = "not allowed", body = Problem)))]
 pub async fn stats(
     State(app): State<App>,
-    staff: Staff,
+    staff: May<need::SeePlayers>,
     min: MinPosition,
     asked: Result<Query<StatsQuery>, QueryRejection>,
 ) -> Result<Json<Stats>, ApiError> {
     let StatsQuery { from, until } = query(asked)?;
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let sums = purchases::sums(&app.pool, from, until).await?;
     let prepaid = books::prepaid(&app.pool).await?;
     let sales: Vec<Sales> = sums.rows.into_iter().map(Sales::from).collect();
@@ -239,17 +239,17 @@ pub struct Category {
 
 /// The shelves of the shop, and how much is on each.
 #[utoipa::path(get, path = "/api/admin/shop/categories", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["see_players"])),
     params(("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
         (status = 200, description = "packs, benefits, packages", body = Vec<Category>),
         (status = 403, description = "not allowed", body = Problem)))]
 pub async fn categories(
     State(app): State<App>,
-    staff: Staff,
+    staff: May<need::SeePlayers>,
     min: MinPosition,
 ) -> Result<Json<Vec<Category>>, ApiError> {
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let now = app.commands.clock.now();
     let (mut packs, mut benefits) = (vec![], vec![]);
     for entry in catalog::all(&app.pool).await?.rows {

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use super::super::docs::Problem;
 use super::super::paging::{Page, next_cursor, page_length, query};
 use crate::app::App;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, need};
 use crate::body::Fields;
 use crate::error::{ApiError, FieldError, Reason};
 use crate::reads;
@@ -111,7 +111,7 @@ impl TransactionsQuery {
 
 /// Everybody's purchases, newest first.
 #[utoipa::path(get, path = "/api/admin/transactions", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["see_players"])),
     params(TransactionsQuery,
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -120,13 +120,13 @@ impl TransactionsQuery {
         (status = 403, description = "not allowed", body = Problem)))]
 pub async fn list(
     State(app): State<App>,
-    staff: Staff,
+    staff: May<need::SeePlayers>,
     min: MinPosition,
     asked: Result<Query<TransactionsQuery>, QueryRejection>,
 ) -> Result<Json<Page<TransactionView>>, ApiError> {
     let asked = query(asked)?;
     let wanted = asked.wanted()?;
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let length = page_length(asked.limit);
     let page = purchases::search(&app.pool, &wanted, asked.cursor, length).await?;
     let next_cursor = next_cursor(&page.rows, length, |row| row.requested_position);
@@ -136,7 +136,7 @@ pub async fn list(
 
 /// Makes a purchase end, at the provider first: what the provider says then is what counts.
 #[utoipa::path(post, path = "/api/admin/transactions/{receipt}/force-settle",
-    tag = "administration", security(("token" = [])),
+    tag = "administration", security(("token" = ["settle_payments"])),
     params(("receipt" = String, Path, description = "the receipt code"),
         ("Idempotency-Key" = String, Header, description = "required, here or in the body")),
     request_body = ForceWish,
@@ -150,7 +150,7 @@ pub async fn list(
         (status = 503, description = "the provider does not answer", body = Problem)))]
 pub async fn force(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::SettlePayments>,
     Segment(receipt): Segment,
     min: MinPosition,
     asked: Asked,
@@ -166,14 +166,14 @@ pub async fn force(
     };
     let caller = asked.caller(admin.actor());
     let settled = app.commands.force(&caller, &purchase, wish.outcome, wish.reason).await?;
-    app.positions.acknowledge(admin.0.player, settled.position);
+    app.positions.acknowledge(admin.id(), settled.position);
     answers::to_force(wish.outcome, settled)
 }
 
 /// Gives money back through the provider and takes the gold; or takes back what is unused of a
 /// purchase of benefits and returns its gold.
 #[utoipa::path(post, path = "/api/admin/transactions/{receipt}/refund",
-    tag = "administration", security(("token" = [])),
+    tag = "administration", security(("token" = ["settle_payments"])),
     params(("receipt" = String, Path, description = "the receipt code"),
         ("Idempotency-Key" = String, Header, description = "required, here or in the body")),
     request_body = RefundWish,
@@ -187,7 +187,7 @@ pub async fn force(
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn refund(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::SettlePayments>,
     Segment(receipt): Segment,
     min: MinPosition,
     asked: Asked,
@@ -206,7 +206,7 @@ pub async fn refund(
                 reason: wish.reason,
             };
             let refunded = app.commands.refund(&caller, &purchase, order).await?;
-            app.positions.acknowledge(admin.0.player, refunded.position);
+            app.positions.acknowledge(admin.id(), refunded.position);
             answers::to_refund(&purchase, refunded)
         }
         Found::Benefits(receipt_code) => {
@@ -216,7 +216,7 @@ pub async fn refund(
             let player = row.user_id;
             let returned =
                 app.commands.refund_items(&caller, player, receipt_code, wish.reason).await?;
-            app.positions.acknowledge(admin.0.player, returned.position);
+            app.positions.acknowledge(admin.id(), returned.position);
             Ok(answers::to_items_refund(receipt_code, row.gold_spent, &returned))
         }
     }
@@ -243,12 +243,12 @@ async fn found(app: &App, row: &Purchase) -> Result<Found, ApiError> {
 /// where this node is: staff and player may talk about it within moments.
 async fn find(
     app: &App,
-    admin: Admin,
+    admin: May<need::SettlePayments>,
     min: MinPosition,
     receipt: &str,
 ) -> Result<Purchase, ApiError> {
     let receipt: ReceiptCode = receipt.parse().map_err(|_| not_found())?;
-    reads::caught_up(app, Some(admin.0.player), min).await?;
+    reads::caught_up(app, Some(admin.id()), min).await?;
     if let Some(row) = purchases::by_receipt(&app.pool, receipt).await?.rows {
         return Ok(row);
     }

@@ -345,6 +345,8 @@ impl ReadModel for Participations {
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => {}
         }

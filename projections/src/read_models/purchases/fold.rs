@@ -466,6 +466,8 @@ impl ReadModel for Purchases {
             | ClubEvent::Package(..)
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
+            | ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..) => {}

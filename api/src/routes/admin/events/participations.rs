@@ -17,7 +17,7 @@ use super::super::super::events::view::ParticipationView;
 use super::super::super::paging::{Page, next_cursor, page_length, query};
 use super::super::super::play::Claimed;
 use crate::app::App;
-use crate::auth::{Admin, Staff};
+use crate::auth::{May, Staff, need};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::reads;
@@ -61,7 +61,7 @@ impl From<&ParticipationRow> for ParticipationLine {
 
 /// Who takes part in an event, newest first.
 #[utoipa::path(get, path = "/api/admin/events/{id}/participations", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("id" = i64, Path, description = "the event's number"), ParticipationsQuery,
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
@@ -75,7 +75,7 @@ pub async fn list(
     asked: Result<Query<ParticipationsQuery>, QueryRejection>,
 ) -> Result<Json<Page<ParticipationLine>>, ApiError> {
     let (event, asked) = (event_id(&id)?, query(asked)?);
-    reads::caught_up(&app, Some(staff.0.player), min).await?;
+    reads::caught_up(&app, Some(staff.id()), min).await?;
     let length = page_length(asked.limit);
     let page =
         participations::page(&app.pool, event, asked.occurrence_at, asked.cursor, length).await?;
@@ -96,7 +96,7 @@ pub struct ForceWish {
 
 /// Gives a player who has joined an event what it pays, complete or not, in time or not. Once.
 #[utoipa::path(post, path = "/api/admin/events/{id}/force-claim/{user_id}",
-    tag = "administration", security(("token" = [])),
+    tag = "administration", security(("token" = ["edit_events"])),
     params(("id" = i64, Path, description = "the event's number"),
         ("user_id" = i64, Path, description = "the user's number"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
@@ -109,7 +109,7 @@ pub struct ForceWish {
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn force_claim(
     State(app): State<App>,
-    admin: Admin,
+    admin: May<need::EditEvents>,
     Path((id, user)): Path<(String, String)>,
     asked: Asked,
     mut fields: Fields,
@@ -122,7 +122,7 @@ pub async fn force_claim(
     let event = event_id(&id)?;
     let caller = asked.with_key(key.as_deref())?.caller(admin.actor());
     let given = app.commands.force_claim(&caller, player, event, reason).await?;
-    app.positions.acknowledge(admin.0.player, given.position);
+    app.positions.acknowledge(admin.id(), given.position);
     app.positions.acknowledge(player, given.position);
     let answer = Claimed::of(&given.body, given.position);
     Ok(replayable(Json(answer).into_response(), given.replayed))

@@ -94,7 +94,7 @@ impl From<PreviewLine> for OccurrenceView {
 /// What an event would have paid to those who played in the last days. Ranks and segments are not
 /// looked at. Nothing is written.
 #[utoipa::path(get, path = "/api/admin/events/{id}/preview", tag = "administration",
-    security(("token" = [])),
+    security(("token" = ["staff"])),
     params(("id" = i64, Path, description = "the event's number"), PreviewQuery),
     responses(
         (status = 200, description = "what it would have paid", body = PreviewView),

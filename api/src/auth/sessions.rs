@@ -1,0 +1,283 @@
+//! Sessions: a sign-in and the refresh tokens that follow from it, one after another. Tokens are opaque,
+//! stored as hashes, changed at every use.
+//!
+//! An answer may be lost on its way, so a token may be used once more for a short while and gives the same
+//! successor again. After that, or once the successor was used, whoever comes with it has stolen it from
+//! its owner, or the owner's was stolen: the session ends for both.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::id::{PlayerId, SessionId};
+use hmac::{Hmac, Mac};
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+
+use crate::error::{ApiError, Reason};
+
+/// How long a session lives unused.
+const LIFETIME: TimeDelta = TimeDelta::days(30);
+/// How long a used token gives the same successor again.
+pub const GRACE: TimeDelta = TimeDelta::seconds(10);
+/// The most of a browser's name that is kept.
+const LONGEST_AGENT: usize = 200;
+
+/// A session, as its tokens name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey {
+    /// Whose.
+    pub player: PlayerId,
+    /// Which.
+    pub id: SessionId,
+    /// When it began, by the club's clock.
+    pub began_at: DateTime<Utc>,
+}
+
+/// A session with the refresh token that is to be used next.
+#[derive(Debug)]
+pub struct Issued {
+    /// Which.
+    pub session: SessionKey,
+    /// The token.
+    pub refresh_token: String,
+}
+
+/// What became of a refresh token.
+#[derive(Debug)]
+pub enum Rotated {
+    /// There is a next one.
+    Next(Issued),
+    /// It was used before, so its session has to end.
+    Reused(SessionKey),
+}
+
+/// A session as its owner sees it.
+#[derive(Debug)]
+pub struct Shown {
+    /// Which.
+    pub id: SessionId,
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+    /// When a token of it was last changed.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends by itself, if it is not used.
+    pub expires_at: DateTime<Utc>,
+    /// What the browser said it is.
+    pub user_agent: Option<String>,
+}
+
+/// Begins, continues and ends.
+#[derive(Debug, Clone)]
+pub struct Sessions(PgPool);
+
+impl Sessions {
+    /// In this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self(pool)
+    }
+
+    /// Begins one. Sweeps up some that nobody has used for long.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn begin(
+        &self,
+        player: PlayerId,
+        user_agent: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Issued, ApiError> {
+        let id = SessionId::from_bits(rand::random());
+        let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+        let agent = user_agent.map(|agent| agent.chars().take(LONGEST_AGENT).collect::<String>());
+        sqlx::query(
+            "with swept as (
+                 delete from identity.sessions where id in
+                    (select id from identity.sessions where expires_at < $3
+                      limit 10 for update skip locked)),
+             begun as (
+                 insert into identity.sessions
+                        (id, user_id, began_at, last_used_at, expires_at, user_agent, successor_key)
+                 values ($1, $2, $3, $3, $4, $5, $6))
+             insert into identity.refresh_tokens (token_hash, session_id) values ($7, $1)",
+        )
+        .bind(id.to_string())
+        .bind(player.0)
+        .bind(now)
+        .bind(now + LIFETIME)
+        .bind(agent)
+        .bind(&rand::random::<[u8; 32]>()[..])
+        .bind(hash(&token))
+        .execute(&self.0)
+        .await?;
+        Ok(Issued { session: SessionKey { player, id, began_at: now }, refresh_token: token })
+    }
+
+    /// Takes a refresh token and gives the next.
+    ///
+    /// # Errors
+    /// If it is unknown or expired, or its session has ended.
+    pub async fn rotate(&self, token: &str, now: DateTime<Utc>) -> Result<Rotated, ApiError> {
+        let mut transaction = self.0.begin().await?;
+        let found = find(&mut transaction, token, now).await?.ok_or_else(invalid)?;
+        let next = successor(&found.successor_key, token);
+        if let Some(used_at) = found.used_at {
+            let is_lost_answer =
+                now - used_at <= GRACE && !is_used(&mut transaction, &next).await?;
+            if !is_lost_answer {
+                return Ok(Rotated::Reused(found.session));
+            }
+        } else {
+            replace(&mut transaction, &found, (token, &next), now).await?;
+        }
+        transaction.commit().await?;
+        Ok(Rotated::Next(Issued { session: found.session, refresh_token: next }))
+    }
+
+    /// Somebody's sessions, the latest first.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn of(&self, player: PlayerId, now: DateTime<Utc>) -> Result<Vec<Shown>, ApiError> {
+        let rows = sqlx::query(
+            "select id, began_at, last_used_at, expires_at, user_agent from identity.sessions
+              where user_id = $1 and expires_at > $2 order by last_used_at desc, id",
+        )
+        .bind(player.0)
+        .bind(now)
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(shown).collect()
+    }
+
+    /// Forgets one of somebody's sessions, and with it its tokens; false if there is none.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn forget(&self, player: PlayerId, id: SessionId) -> Result<bool, ApiError> {
+        let delete = "delete from identity.sessions where id = $1 and user_id = $2";
+        let done = sqlx::query(delete).bind(id.to_string()).bind(player.0).execute(&self.0).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Forgets all of somebody's sessions, or all but one.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn forget_all(
+        &self,
+        player: PlayerId,
+        but: Option<SessionId>,
+    ) -> Result<(), ApiError> {
+        let delete = "delete from identity.sessions where user_id = $1 and id is distinct from $2";
+        let but = but.map(|id| id.to_string());
+        sqlx::query(delete).bind(player.0).bind(but).execute(&self.0).await?;
+        Ok(())
+    }
+}
+
+/// A refresh token that is known.
+struct Found {
+    session: SessionKey,
+    successor_key: Vec<u8>,
+    used_at: Option<DateTime<Utc>>,
+}
+
+/// Its session's row is held until the end of the transaction: of two who come at once with the same
+/// token, the second sees what the first has done.
+async fn find(
+    connection: &mut PgConnection,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Found>, ApiError> {
+    let row = sqlx::query(
+        "select id, user_id, began_at, successor_key from identity.sessions
+          where expires_at > $2
+            and id = (select session_id from identity.refresh_tokens where token_hash = $1)
+            for update",
+    )
+    .bind(hash(token))
+    .bind(now)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let session = SessionKey {
+        player: PlayerId(row.try_get("user_id")?),
+        id: parse(&row)?,
+        began_at: row.try_get("began_at")?,
+    };
+    let used_at =
+        sqlx::query_scalar("select used_at from identity.refresh_tokens where token_hash = $1")
+            .bind(hash(token))
+            .fetch_one(connection)
+            .await?;
+    Ok(Some(Found { session, successor_key: row.try_get("successor_key")?, used_at }))
+}
+
+async fn is_used(connection: &mut PgConnection, token: &str) -> Result<bool, ApiError> {
+    let select = "select used_at is not null from identity.refresh_tokens where token_hash = $1";
+    let used: Option<bool> =
+        sqlx::query_scalar(select).bind(hash(token)).fetch_optional(connection).await?;
+    // A successor that is gone was used long ago.
+    Ok(used.unwrap_or(true))
+}
+
+/// Used tokens are kept as long as their session: one that comes again tells of a theft.
+async fn replace(
+    connection: &mut PgConnection,
+    found: &Found,
+    (token, next): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let id = found.session.id.to_string();
+    sqlx::query(
+        "with used as (
+             update identity.refresh_tokens set used_at = $4 where token_hash = $2),
+         continued as (
+             update identity.sessions set last_used_at = $4, expires_at = $5 where id = $1)
+         insert into identity.refresh_tokens (token_hash, session_id) values ($3, $1)",
+    )
+    .bind(id)
+    .bind(hash(token))
+    .bind(hash(next))
+    .bind(now)
+    .bind(now + LIFETIME)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn successor(key: &[u8], token: &str) -> String {
+    // HMAC takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(key).ok().map(|mut mac| {
+        mac.update(token.as_bytes());
+        mac.finalize().into_bytes()
+    });
+    URL_SAFE_NO_PAD.encode(mac.unwrap_or_default())
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+fn parse(row: &PgRow) -> Result<SessionId, ApiError> {
+    row.try_get::<&str, _>("id")?.parse().map_err(ApiError::internal)
+}
+
+fn shown(row: &PgRow) -> Result<Shown, ApiError> {
+    Ok(Shown {
+        id: parse(row)?,
+        began_at: row.try_get("began_at")?,
+        last_used_at: row.try_get("last_used_at")?,
+        expires_at: row.try_get("expires_at")?,
+        user_agent: row.try_get("user_agent")?,
+    })
+}
+
+/// Whoever comes with such a token has to sign in again.
+#[must_use]
+pub fn invalid() -> ApiError {
+    let detail = "the refresh token is unknown, used or expired: sign in again";
+    ApiError::new(Reason::InvalidRefreshToken, detail)
+}

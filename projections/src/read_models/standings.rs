@@ -1,0 +1,249 @@
+//! The standing of each player to whom the staff has given one: rank, role, ban.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use domain::event::ClubEvent;
+use domain::id::{PlayerId, RoleCode};
+use domain::identity::IdentityEvent;
+use domain::offer::Rank;
+use domain::role::BuiltIn;
+use futures::future::BoxFuture;
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+
+use super::catalog::rank;
+use super::{At, Entry, ReadError, ReadModel, named, number, read_at, table};
+use crate::copy::CopyRows;
+use crate::follower::FollowerError;
+
+/// The view that readers use, and the beginning of its tables' names.
+pub const NAME: &str = "standings";
+/// Raise it with any change of what this file makes of an event.
+pub const VERSION: i32 = 2;
+
+/// Null is what was never told: the lowest rank, a player's role, no ban.
+const COLUMNS: &str = "(
+    position     bigint not null,
+    player_id    bigint not null,
+    rank         text,
+    role         text,
+    banned_at    timestamptz,
+    banned_until timestamptz
+)";
+
+/// A player's standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StandingRow {
+    /// Whose.
+    pub user_id: PlayerId,
+    /// The rank.
+    pub rank: Rank,
+    /// The role; a player's if not told.
+    pub role: Option<RoleCode>,
+    /// The ban, if one was pronounced and not taken back; it may have run out.
+    pub ban: Option<BanRow>,
+}
+
+/// A ban.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BanRow {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Until when; for good if not told.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The standings of these players, ordered by player; who never got one is missing.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn of_each(
+    pool: &PgPool,
+    players: &[PlayerId],
+) -> Result<At<Vec<StandingRow>>, ReadError> {
+    let rows = "select * from read.standings where player_id = any($1) order by player_id";
+    let ids: Vec<i64> = players.iter().map(|player| player.0).collect();
+    read_at(pool, rows, |query| query.bind(ids), standing).await
+}
+
+/// What the staff sees of somebody in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// Who.
+    pub user_id: PlayerId,
+    /// Spendable gold.
+    pub gold: u64,
+    /// The second currency.
+    pub vip_points: u64,
+    /// Experience.
+    pub xp: u64,
+    /// The standing.
+    pub standing: StandingRow,
+}
+
+/// These players in a list, ordered by player, all as of one position; who has no account is missing.
+///
+/// # Errors
+/// As [`of_each`].
+pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Overview>>, ReadError> {
+    let rows =
+        "select holds.player_id, holds.gold_paid + holds.gold_free as gold, holds.vip_points,
+                       coalesce(level.xp, 0) as xp, standing.rank, standing.role,
+                       standing.banned_at, standing.banned_until
+                  from read.balances holds
+                  left join read.levels level using (player_id)
+                  left join read.standings standing using (player_id)
+                 where holds.player_id = any($1) order by holds.player_id";
+    let ids: Vec<i64> = players.iter().map(|player| player.0).collect();
+    let of_row = |row: &PgRow| {
+        Ok(Overview {
+            user_id: PlayerId(row.try_get("player_id")?),
+            gold: number(row, "gold")?,
+            vip_points: number(row, "vip_points")?,
+            xp: number(row, "xp")?,
+            standing: standing(row)?,
+        })
+    };
+    read_at(pool, rows, |query| query.bind(ids), of_row).await
+}
+
+/// Everybody who has another role than a player's, ordered by player.
+///
+/// # Errors
+/// As [`of_each`].
+pub async fn staff(pool: &PgPool) -> Result<At<Vec<StandingRow>>, ReadError> {
+    let rows = "select * from read.standings where role is not null order by player_id";
+    read_at(pool, rows, |query| query, standing).await
+}
+
+fn standing(row: &PgRow) -> Result<StandingRow, ReadError> {
+    let has = |column: &str| Ok::<_, ReadError>(row.try_get::<Option<&str>, _>(column)?.is_some());
+    let banned_at: Option<DateTime<Utc>> = row.try_get("banned_at")?;
+    let until = row.try_get("banned_until")?;
+    Ok(StandingRow {
+        user_id: PlayerId(row.try_get("player_id")?),
+        rank: if has("rank")? { named(row, "rank")? } else { Rank::default() },
+        role: if has("role")? { Some(named(row, "role")?) } else { None },
+        ban: banned_at.map(|at| BanRow { at, until }),
+    })
+}
+
+/// What events have changed of each player's standing.
+#[derive(Debug, Default)]
+pub(crate) struct Standings(HashMap<PlayerId, Change>);
+
+/// What is told is `Some`.
+#[derive(Debug, Default)]
+struct Change {
+    position: i64,
+    rank: Option<Rank>,
+    role: Option<Option<RoleCode>>,
+    ban: Option<Option<BanRow>>,
+}
+
+impl Change {
+    fn take(&mut self, position: i64, event: &IdentityEvent) {
+        match *event {
+            IdentityEvent::RankChanged { rank, .. } => self.rank = Some(rank),
+            IdentityEvent::RoleGiven { role, .. } => {
+                let is_player = role.as_str() == BuiltIn::Player.name();
+                self.role = Some((!is_player).then_some(role));
+            }
+            IdentityEvent::Banned { at, until } => self.ban = Some(Some(BanRow { at, until })),
+            IdentityEvent::Unbanned { .. } => self.ban = Some(None),
+            IdentityEvent::SessionsEnded { .. } | IdentityEvent::SessionEnded { .. } => return,
+        }
+        self.position = position;
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.position == 0
+    }
+}
+
+impl ReadModel for Standings {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> i32 {
+        VERSION
+    }
+
+    fn columns(&self) -> &'static str {
+        COLUMNS
+    }
+
+    fn indexes(&self, table: &str) -> Vec<String> {
+        vec![
+            format!("alter table {table} add primary key (player_id)"),
+            format!("create index on {table} (player_id) where role is not null"),
+        ]
+    }
+
+    fn fold(&mut self, entry: &Entry<'_>) {
+        let ClubEvent::Identity(player, event) = &entry.event else { return };
+        self.0.entry(*player).or_default().take(entry.position, event);
+    }
+
+    fn upsert<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        generation: i32,
+    ) -> BoxFuture<'a, Result<(), FollowerError>> {
+        Box::pin(async move {
+            let table = table(NAME, generation);
+            for (player, change) in self.0.drain().filter(|(_, change)| !change.is_nothing()) {
+                bring(player, &change, connection, &table).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn copy_out(&mut self, rows: &mut CopyRows) {
+        for (player, change) in self.0.drain().filter(|(_, change)| !change.is_nothing()) {
+            let ban = change.ban.flatten();
+            rows.row(6)
+                .int(change.position)
+                .int(player.0)
+                .optional_text(change.rank.map(rank))
+                .optional_text(change.role.flatten().as_ref().map(RoleCode::as_str))
+                .optional_time(ban.map(|ban| ban.at))
+                .optional_time(ban.and_then(|ban| ban.until));
+        }
+    }
+}
+
+/// One at a time: the staff does not do this often.
+async fn bring(
+    player: PlayerId,
+    change: &Change,
+    connection: &mut PgConnection,
+    table: &str,
+) -> Result<(), FollowerError> {
+    let sql = format!(
+        "insert into {table} as has (position, player_id, rank, role, banned_at, banned_until)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (player_id) do update set
+            position = excluded.position,
+            rank = coalesce(excluded.rank, has.rank),
+            role = case when $7 then excluded.role else has.role end,
+            banned_at = case when $8 then excluded.banned_at else has.banned_at end,
+            banned_until = case when $8 then excluded.banned_until else has.banned_until end"
+    );
+    let ban = change.ban.flatten();
+    sqlx::query(&sql)
+        .bind(change.position)
+        .bind(player.0)
+        .bind(change.rank.map(rank))
+        .bind(change.role.flatten().as_ref().map(RoleCode::as_str))
+        .bind(ban.map(|ban| ban.at))
+        .bind(ban.and_then(|ban| ban.until))
+        .bind(change.role.is_some())
+        .bind(change.ban.is_some())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
