@@ -4,6 +4,7 @@ use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::approval::Approval;
 use domain::identity::Identity;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
@@ -36,7 +37,7 @@ macro_rules! families {
     };
 }
 
-families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent);
+families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent, Approval);
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.
 #[must_use]
