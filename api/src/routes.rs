@@ -30,7 +30,7 @@ use crate::error::{ApiError, Reason};
 
 pub use docs::document;
 
-use admin::{grants, packages, products, promos, ranks, stats, transactions};
+use admin::{approvals, grants, packages, products, promos, ranks, stats, transactions};
 use docs::Security;
 
 /// The whole service.
@@ -39,6 +39,7 @@ pub fn all(app: App) -> Router {
         .merge(daily_rewards())
         .merge(playing())
         .merge(running_play())
+        .merge(giving_gold())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -72,7 +73,6 @@ pub fn all(app: App) -> Router {
         .route("/api/inventory", get(inventory::inventory))
         .route("/api/inventory/{item_id}/use", post(inventory::use_item))
         // Administration.
-        .route("/api/admin/users/{id}/grant", post(grants::grant))
         .route("/api/admin/users/{id}/rank", put(ranks::change_rank))
         .route("/api/admin/shop/products", get(products::list).post(products::add))
         .route("/api/admin/shop/products/{id}", get(products::one).put(products::revise))
@@ -150,6 +150,17 @@ fn running_play() -> Router<App> {
         .route("/api/admin/rewards", get(rewards::list).post(rewards::give))
 }
 
+/// Gold that the staff gives: one of them alone, or two.
+fn giving_gold() -> Router<App> {
+    Router::new()
+        .route("/api/admin/users/{id}/grant", post(grants::grant))
+        .route("/api/admin/grants", post(grants::batch::grant_all))
+        .route("/api/admin/approvals", get(approvals::list))
+        .route("/api/admin/approvals/{id}", get(approvals::one))
+        .route("/api/admin/approvals/{id}/approve", post(approvals::approve))
+        .route("/api/admin/approvals/{id}/reject", post(approvals::reject))
+}
+
 /// For trying things by hand.
 fn for_trying() -> Router<App> {
     Router::new()
@@ -190,7 +201,8 @@ fn for_trying() -> Router<App> {
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
         shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
         inventory::inventory, inventory::use_item,
-        grants::grant, ranks::change_rank,
+        grants::grant, grants::batch::grant_all, ranks::change_rank,
+        approvals::list, approvals::one, approvals::approve, approvals::reject,
         products::list, products::one, products::add, products::revise, products::activate,
         products::deactivate, stats::stats, stats::categories,
         packages::list, packages::add, packages::enable, packages::disable,

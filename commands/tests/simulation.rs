@@ -13,6 +13,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use commands::approvals::ApprovalPolicy;
 use commands::bus::{Bus, Limits};
 use commands::clock::Clock;
 use commands::codes::Codes;
@@ -109,6 +110,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
         provider: Arc::new(NoProvider),
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         pending: PendingPurchases::default(),
         streak_grace_days: 0,
     }
@@ -146,15 +148,15 @@ async fn ask(commands: &Commands, ask: &Ask) -> Told {
     let gold = Gold::new(ask.gold).unwrap();
     let told = if ask.spend {
         let spent = commands.spend(&caller, player, "test", gold).await;
-        spent.map(|answer| (answer.body.wallet.gold(), answer.position))
+        spent.map(|answer| (answer.body.wallet.gold(), answer.position)).map_err(Failure::widen)
     } else {
-        let grant = commands::accounts::Grant {
+        let grant = commands::grants::Grant {
             player,
-            what: commands::accounts::Granted::Gold(gold),
+            what: commands::grants::Granted::Gold(gold),
             reason: "test".into(),
         };
         let granted = commands.grant(&caller, grant).await;
-        granted.map(|answer| (answer.body.wallet.gold(), answer.position))
+        granted.map(|answer| (answer.body.wallet().gold(), answer.position))
     };
     match told {
         Ok((balance, position)) => Told::Done { balance, position },

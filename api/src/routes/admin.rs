@@ -1,5 +1,6 @@
 //! What the staff does.
 
+pub mod approvals;
 pub mod events;
 pub mod grants;
 pub mod missions;

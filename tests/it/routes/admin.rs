@@ -1,5 +1,6 @@
 //! `/api/admin`.
 
+mod approvals;
 mod events;
 mod grants;
 mod missions;
