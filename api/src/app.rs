@@ -157,6 +157,7 @@ pub async fn start_commands(
         provider,
         fingerprints: FingerprintKey::new(config.club.fingerprint_key.reveal().as_bytes()),
         policy: config.shop.policy,
+        approvals: config.approvals,
         pending: PendingPurchases::default(),
         streak_grace_days: config.club.streak_grace_days,
     })

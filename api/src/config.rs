@@ -1,5 +1,6 @@
 //! Settings, read once from the environment. Nothing else in the service reads it.
 
+mod approvals;
 mod game;
 mod payments;
 mod production;
@@ -9,6 +10,8 @@ mod variables;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
 pub use payments::PaymentsConfig;
@@ -96,6 +99,10 @@ pub struct Config {
     pub club: ClubConfig,
     /// How the shop sells.
     pub shop: ShopConfig,
+    /// `CLUB_APPROVAL_THRESHOLD`, default 100,000: so much gold, or more, is given only when another
+    /// member of the staff agrees. `CLUB_APPROVAL_HOURS`, default 24: for how long that is possible.
+    /// The same on every node.
+    pub approvals: ApprovalPolicy,
     /// What is told to operators.
     pub log: LogConfig,
 }
@@ -194,6 +201,7 @@ impl Config {
             shop: ShopConfig::read(variables, variables.parse("CLUB_LIMITS", Flag(true))?.0)?,
             payments: PaymentsConfig::read(variables, environment)?,
             club: ClubConfig::read(variables)?,
+            approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,
         })
     }

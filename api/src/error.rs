@@ -114,6 +114,14 @@ pub enum Reason {
     AlreadyClaimed,
     /// It could be claimed until a moment that is past.
     ClaimTooLate,
+    /// So much takes two of the staff.
+    ApprovalNeeded,
+    /// Whoever asks does not agree to it, too.
+    MakerIsChecker,
+    /// Nobody agreed in time.
+    ApprovalExpired,
+    /// Somebody has decided the other way.
+    ApprovalEnded,
     /// A message was signed at another time than now.
     WebhookStale,
     /// A message is not signed by whom it should be.
@@ -221,6 +229,10 @@ impl Reason {
             Self::MissionLocked => (409, "MISSION_LOCKED", "Other missions come first"),
             Self::AlreadyClaimed => (409, "ALREADY_CLAIMED", "Claimed already"),
             Self::ClaimTooLate => (409, "CLAIM_TOO_LATE", "It is too late to claim it"),
+            Self::ApprovalNeeded => (409, "APPROVAL_NEEDED", "It takes two of the staff"),
+            Self::MakerIsChecker => (403, "MAKER_IS_CHECKER", "Somebody else has to approve it"),
+            Self::ApprovalExpired => (409, "APPROVAL_EXPIRED", "It was not approved in time"),
+            Self::ApprovalEnded => (409, "APPROVAL_ENDED", "It was decided the other way"),
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
             Self::ServiceCredentialRequired => {
@@ -368,7 +380,6 @@ impl ApiError {
     }
 
     /// Why.
-    #[cfg(test)]
     pub fn reason(&self) -> Reason {
         self.0.reason
     }

@@ -30,7 +30,7 @@ use crate::error::{ApiError, Reason};
 
 pub use docs::document;
 
-use admin::{grants, packages, products, promos, stats, transactions};
+use admin::{approvals, grants, packages, products, promos, stats, transactions};
 use docs::Security;
 
 /// The whole service.
@@ -40,6 +40,7 @@ pub fn all(app: App) -> Router {
         .merge(daily_rewards())
         .merge(playing())
         .merge(running_play())
+        .merge(giving_gold())
         .merge(looking_after_people())
         // For people and machines that look after it.
         .route("/", get(index::page))
@@ -68,7 +69,6 @@ pub fn all(app: App) -> Router {
         .route("/api/inventory", get(inventory::inventory))
         .route("/api/inventory/{item_id}/use", post(inventory::use_item))
         // Administration.
-        .route("/api/admin/users/{id}/grant", post(grants::grant))
         .route("/api/admin/shop/products", get(products::list).post(products::add))
         .route("/api/admin/shop/products/{id}", get(products::one).put(products::revise))
         .route("/api/admin/shop/products/{id}/activate", post(products::activate))
@@ -180,6 +180,17 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/roles/{code}", put(roles::define))
 }
 
+/// Gold that the staff gives: one of them alone, or two.
+fn giving_gold() -> Router<App> {
+    Router::new()
+        .route("/api/admin/users/{id}/grant", post(grants::grant))
+        .route("/api/admin/grants", post(grants::batch::grant_all))
+        .route("/api/admin/approvals", get(approvals::list))
+        .route("/api/admin/approvals/{id}", get(approvals::one))
+        .route("/api/admin/approvals/{id}/approve", post(approvals::approve))
+        .route("/api/admin/approvals/{id}/reject", post(approvals::reject))
+}
+
 /// For trying things by hand.
 fn for_trying() -> Router<App> {
     Router::new()
@@ -222,11 +233,13 @@ fn for_trying() -> Router<App> {
         shop::transactions::transactions, shop::transactions::settle, shop::receipts::receipt,
         shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
         inventory::inventory, inventory::use_item,
-        grants::grant, admin::users::list, admin::users::one, admin::users::personal,
+        grants::grant, grants::batch::grant_all, admin::users::list, admin::users::one,
+        admin::users::personal,
         admin::users::standing::change_rank, admin::users::standing::give_role,
         admin::users::standing::ban, admin::users::standing::unban,
         admin::users::standing::log_out, admin::roles::list, admin::roles::define,
         admin::audit::logs, admin::audit::csv, admin::audit::ndjson,
+        approvals::list, approvals::one, approvals::approve, approvals::reject,
         products::list, products::one, products::add, products::revise, products::activate,
         products::deactivate, stats::stats, stats::categories,
         packages::list, packages::add, packages::enable, packages::disable,

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::id::{ChargeId, ReceiptCode};
+use domain::id::{ApprovalId, ChargeId, ReceiptCode};
 use sha2::{Digest, Sha256};
 
 use crate::bus::Unavailable;
@@ -44,9 +44,35 @@ impl Codes {
     /// # Errors
     /// If a new block of numbers is due and the log cannot be reached.
     pub async fn next(&self) -> Result<Pair, Unavailable> {
+        Ok(self.pair(self.next_number().await?))
+    }
+
+    /// So many receipt codes.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn receipts(&self, count: usize) -> Result<Vec<ReceiptCode>, Unavailable> {
+        let mut receipts = Vec::with_capacity(count);
+        for _ in 0..count {
+            receipts.push(self.receipt(self.next_number().await?));
+        }
+        Ok(receipts)
+    }
+
+    /// The name of a request for approval.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_approval(&self) -> Result<ApprovalId, Unavailable> {
+        let number = u128::from(self.next_number().await?);
+        let id = self.permute(number, ApprovalId::BITS, b"approval");
+        Ok(ApprovalId::from_bits(u64::try_from(id).unwrap_or_default()))
+    }
+
+    async fn next_number(&self) -> Result<u64, Unavailable> {
         loop {
             if let Some(number) = self.take() {
-                return Ok(self.pair(number));
+                return Ok(number);
             }
             let _one_at_a_time = self.refill.lock().await;
             if self.is_empty() {
@@ -65,15 +91,16 @@ impl Codes {
     }
 
     fn pair(&self, number: u64) -> Pair {
-        let receipt = self.permute(u128::from(number), ReceiptCode::BITS, b"receipt");
         // The number alone would do, but for a database that is restored to an earlier moment: it
         // gives numbers out again, under which the provider knows charges that the log has lost.
         let salted = u128::from(rand::random::<u32>()) << NUMBER_BITS | u128::from(number);
         let charge = self.permute(salted, ChargeId::BITS, b"charge");
-        Pair {
-            receipt_code: ReceiptCode::from_bits(u64::try_from(receipt).unwrap_or_default()),
-            charge_id: ChargeId::from_bits(charge),
-        }
+        Pair { receipt_code: self.receipt(number), charge_id: ChargeId::from_bits(charge) }
+    }
+
+    fn receipt(&self, number: u64) -> ReceiptCode {
+        let receipt = self.permute(u128::from(number), ReceiptCode::BITS, b"receipt");
+        ReceiptCode::from_bits(u64::try_from(receipt).unwrap_or_default())
     }
 
     /// A balanced Feistel network: a permutation whatever its round function is.

@@ -4,6 +4,7 @@ use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::identity::Identity;
 use domain::live_event::LiveEvent;
@@ -48,7 +49,8 @@ families!(
     Audit,
     Activity,
     MissionBoard,
-    LiveEvent
+    LiveEvent,
+    Approval
 );
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.

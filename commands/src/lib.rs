@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod appender;
+pub mod approvals;
 pub mod audit;
 pub mod bus;
 pub mod cache;
@@ -16,6 +17,7 @@ pub mod context;
 pub mod daily;
 pub mod events;
 pub mod families;
+pub mod grants;
 pub mod keys;
 pub mod log;
 pub mod missions;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 pub use bus::{Bus, Committed, Failure};
 pub use context::{Caller, FingerprintKey, IdempotencyKey};
 
+use approvals::ApprovalPolicy;
 use clock::Clock;
 use codes::Codes;
 use payments::PaymentProvider;
@@ -57,6 +60,8 @@ pub struct Commands {
     pub fingerprints: FingerprintKey,
     /// How the shop sells.
     pub policy: ShopPolicy,
+    /// What takes two members of the staff.
+    pub approvals: ApprovalPolicy,
     /// Purchases that wait for their provider.
     pub pending: PendingPurchases,
     /// So many missed days do not end a streak.

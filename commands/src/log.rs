@@ -186,6 +186,13 @@ pub trait Log: Send + Sync + 'static {
         caller: &'a str,
     ) -> BoxFuture<'a, Result<HashMap<String, Fingerprint>, LogError>>;
 
+    /// What was written under each of these keys of a caller; those that are not in the log are missing.
+    fn find_commands<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, KeyedCommand>, LogError>>;
+
     /// The first of a block of numbers that nobody else gets, and how many they are.
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<std::ops::Range<u64>, LogError>>;
 

@@ -181,10 +181,8 @@ impl Node {
                 if let Some(keyed) = pending.request.keys.get(line[0].line) {
                     keys.push((index, keyed.clone(), line.len()));
                 }
+                texts.extend(pending.request.text.clone().map(|text| (index, text)));
                 index += line.len();
-            }
-            if let (Some(text), false) = (&pending.request.text, written.is_empty()) {
-                texts.push((events.len(), text.clone()));
             }
             for written in written {
                 let position = place.position + 1;

@@ -12,6 +12,7 @@ use domain::mission::{MissionBoard, MissionRefusal, TheBoard};
 use domain::schedule::Occurrence;
 
 use crate::Commands;
+use crate::approvals::ApprovalNeeded;
 use crate::bus::{Committed, Failure, Line, Request, Unavailable};
 use crate::context::{Caller, Fingerprint, IdempotencyKey};
 use crate::rewards::NoBenefit;
@@ -32,6 +33,9 @@ pub enum PlayRefusal {
     /// A reward's item is no benefit.
     #[error(transparent)]
     NoBenefit(#[from] NoBenefit),
+    /// It is too much for one member of the staff.
+    #[error(transparent)]
+    ApprovalNeeded(#[from] ApprovalNeeded),
 }
 
 impl From<ActivityRefusal> for PlayRefusal {

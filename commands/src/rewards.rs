@@ -66,7 +66,8 @@ impl Commands {
     /// Gives a reward of any kind.
     ///
     /// # Errors
-    /// If there is no such account, no more fits into it, or an item is no benefit.
+    /// If there is no such account, no more fits into it, an item is no benefit, or so much gold takes
+    /// two members of the staff.
     pub async fn gift(
         &self,
         caller: &Caller,
@@ -77,7 +78,9 @@ impl Commands {
         let fingerprint = self.fingerprints.fingerprint("gift", &gift);
         let Gift { player, rewards, reason } = gift;
         let request = Request::new(caller, Some(player)).keyed(fingerprint).with_text(reason);
+        let policy = self.approvals;
         let decide = move |world: &mut World<'_>| {
+            policy.insist_on_one(rewards.gold).map_err(|needed| Decline::Refused(needed.into()))?;
             let payment = payment(world, receipt_code, &rewards, at)?;
             let command = AccountCommand::GiftReward { at, rewards: rewards.clone(), payment };
             world.decide::<Account>(player, &command).map_err(Decline::widen)

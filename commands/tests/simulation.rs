@@ -13,6 +13,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use commands::approvals::ApprovalPolicy;
 use commands::bus::{Bus, Limits};
 use commands::clock::Clock;
 use commands::codes::Codes;
@@ -100,7 +101,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
     // In half of the histories, on both nodes, no batch goes to the lock before it has missed; with a
     // defect in none, since only batches that were sent without the lock can come late.
     let calm = if faults.planted.is_some() || (seed >> 2).is_multiple_of(2) { 0 } else { 2 };
-    let limits = Limits { batch: 8, calm, cache_bytes: 800, keys: 4, ..Limits::default() };
+    let limits = Limits { batch: 8, calm, cache_bytes: 1_500, keys: 4, ..Limits::default() };
     let bus = Bus::start(log.clone(), clock.clone(), limits).await.unwrap();
     Commands {
         codes: Codes::new(log),
@@ -109,6 +110,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
         provider: Arc::new(NoProvider),
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         pending: PendingPurchases::default(),
         streak_grace_days: 0,
     }
@@ -146,15 +148,15 @@ async fn ask(commands: &Commands, ask: &Ask) -> Told {
     let gold = Gold::new(ask.gold).unwrap();
     let told = if ask.spend {
         let spent = commands.spend(&caller, player, "test", gold).await;
-        spent.map(|answer| (answer.body.wallet.gold(), answer.position))
+        spent.map(|answer| (answer.body.wallet.gold(), answer.position)).map_err(Failure::widen)
     } else {
-        let grant = commands::accounts::Grant {
+        let grant = commands::grants::Grant {
             player,
-            what: commands::accounts::Granted::Gold(gold),
+            what: commands::grants::Granted::Gold(gold),
             reason: "test".into(),
         };
         let granted = commands.grant(&caller, grant).await;
-        granted.map(|answer| (answer.body.wallet.gold(), answer.position))
+        granted.map(|answer| (answer.body.wallet().gold(), answer.position))
     };
     match told {
         Ok((balance, position)) => Told::Done { balance, position },

@@ -6,8 +6,9 @@ use std::fmt;
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
+use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
-use crate::id::{LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
+use crate::id::{ApprovalId, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
 use crate::identity::{Identity, IdentityEvent};
 use crate::live_event::{LiveEvent, LiveEventEvent};
 use crate::mission::{MissionBoard, MissionEvent, TheBoard};
@@ -40,6 +41,8 @@ pub enum ClubEvent {
     Mission(MissionEvent),
     /// Of an event that players join.
     LiveEvent(LiveEventId, LiveEventEvent),
+    /// Of a request for what takes two members of the staff.
+    Approval(ApprovalId, ApprovalEvent),
 }
 
 impl ClubEvent {
@@ -61,6 +64,7 @@ impl ClubEvent {
             Role::TYPE => Ok(Self::Role(stored::decode_id(id)?, event.decode()?)),
             Activity::TYPE => Ok(Self::Activity(stored::decode_id(id)?, event.decode()?)),
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
+            Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

@@ -122,6 +122,13 @@ hex_code!(
 );
 
 hex_code!(
+    /// A request for what takes two members of the staff: 12 hex digits.
+    ApprovalId(u64),
+    12,
+    "approval id"
+);
+
+hex_code!(
     /// A card as the club knows it again: a keyed fingerprint of its token, of which nothing can be
     /// told but whether two are the same: 15 hex digits.
     CardPrint(u64),

@@ -4,6 +4,7 @@
 use domain::account::AccountEvent;
 use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
+use domain::approval::ApprovalEvent;
 use domain::audit::AuditEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
@@ -89,4 +90,6 @@ families! {
         MissionEvent, "../src/mission.rs", "../fixtures/mission.jsonl";
     live_event_events_keep_their_shape:
         LiveEventEvent, "../src/live_event.rs", "../fixtures/live_event.jsonl";
+    approval_events_keep_their_shape:
+        ApprovalEvent, "../src/approval.rs", "../fixtures/approval.jsonl";
 }

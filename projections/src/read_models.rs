@@ -21,6 +21,7 @@ use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 use crate::position::{OutOfRange, from_sql};
 
+pub mod approvals;
 pub mod audit;
 pub mod balances;
 pub mod books;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(live_events::LiveEvents::default()),
         Box::new(participations::Participations::default()),
         Box::new(rewards::RewardsPaid::default()),
+        Box::new(approvals::Approvals::default()),
         Box::new(audit::AuditLines::default()),
     ]
 }
@@ -142,7 +144,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => None,
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;

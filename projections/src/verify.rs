@@ -22,6 +22,7 @@ use crate::position::{from_sql, to_sql};
 use crate::read_models;
 use crate::scan::{self, RowError};
 
+mod approvals;
 mod chain;
 mod daily;
 mod holds;
@@ -71,6 +72,8 @@ pub enum Check {
     Reward,
     /// Whoever joins an event with so many seats takes one of them, and there are no more.
     Seats,
+    /// Gold that takes two of the staff is given where another one agreed, in time and once.
+    Approval,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

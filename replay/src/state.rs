@@ -5,6 +5,7 @@ use clap::Args;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::identity::Identity;
 use domain::live_event::LiveEvent;
@@ -20,7 +21,7 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 10] = [
+const FAMILIES: [&str; 11] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
@@ -31,6 +32,7 @@ const FAMILIES: [&str; 10] = [
     Activity::TYPE,
     MissionBoard::TYPE,
     LiveEvent::TYPE,
+    Approval::TYPE,
 ];
 
 /// Which stream.
@@ -39,7 +41,8 @@ pub struct Arguments {
     /// The stream's family
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream: a player's, product's or event's id, a package's or promotion's code, or `board`
+    /// The stream: a player's, product's, event's or approval's id, a package's or promotion's code,
+    /// or `board`
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -59,6 +62,7 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Activity::TYPE => fold::<Activity>(pool, arguments).await,
         MissionBoard::TYPE => fold::<MissionBoard>(pool, arguments).await,
         LiveEvent::TYPE => fold::<LiveEvent>(pool, arguments).await,
+        Approval::TYPE => fold::<Approval>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use commands::Commands;
-use commands::accounts::{Grant, Granted};
+use commands::approvals::ApprovalPolicy;
 use commands::bus::{Bus, Limits};
 use commands::clock::{Clock, SystemClock};
 use commands::codes::Codes;
 use commands::context::{Caller, FingerprintKey, IdempotencyKey};
+use commands::grants::{Grant, Granted};
 use commands::log::Log;
 use commands::log::postgres::PostgresLog;
 use commands::payments::sandbox::{Sandbox, SandboxSettings};
@@ -68,6 +69,7 @@ impl Node {
             provider: Arc::new(sandbox),
             fingerprints: FingerprintKey::new(b"benchmark"),
             policy: ShopPolicy::default(),
+            approvals: ApprovalPolicy::default(),
             pending: PendingPurchases::default(),
             streak_grace_days: 0,
         };

@@ -16,6 +16,7 @@ mod cpu;
 mod database;
 mod followers;
 mod game_servers;
+mod grants;
 mod http;
 mod in_process;
 mod load;
@@ -56,6 +57,8 @@ enum Benchmark {
     Loopback { in_flight: usize },
     /// The club, through its front door.
     Http { request: Request, accounts: Accounts, in_flight: usize },
+    /// Admins who give gold to many at once.
+    GrantBatches,
     /// Game servers that report play in batches, while probes look when progress is shown.
     Actions,
     /// Claims of missions, each of which pays.
@@ -93,6 +96,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("purchase_limited_http_32", http(LimitedPurchase, Spread, 32)),
     ("checkout_pending_settled_32", http(PendingSettled, Spread, 32)),
     ("balance_http_32", http(Balance, Spread, 32)),
+    ("grant_batch_50", Benchmark::GrantBatches),
     ("actions_http_batch", Benchmark::Actions),
     ("claim_http_32", Benchmark::Claims { in_flight: 32 }),
     ("claim_old_account", Benchmark::OldAccount),
@@ -110,7 +114,7 @@ const fn http(request: Request, accounts: Accounts, in_flight: usize) -> Benchma
 impl Benchmark {
     /// Whether it runs on the club that several benchmarks share.
     fn is_on_the_club(self) -> bool {
-        matches!(self, Self::Http { .. } | Self::Actions | Self::Claims { .. })
+        matches!(self, Self::Http { .. } | Self::GrantBatches | Self::Actions | Self::Claims { .. })
     }
 
     fn unit(self) -> &'static str {
@@ -118,6 +122,7 @@ impl Benchmark {
             Self::SingleInsert { .. } | Self::CopyOut => "rows/s",
             Self::Stock { .. } | Self::InProcess { .. } => "commands/s",
             Self::Loopback { .. } | Self::Http { .. } | Self::Claims { .. } => "requests/s",
+            Self::GrantBatches => "grants/s",
             Self::Actions => "actions/s",
             Self::OldAccount => "ms",
             Self::Audit(_) => "events/s",

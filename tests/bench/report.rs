@@ -65,6 +65,8 @@ const AIMS: &[Aim] = &[
     // Its time is the provider's for the greater part: docs/performance.md takes it apart.
     compared("checkout_pending_settled_32", PURCHASE),
     aim("balance_http_32", SINGLE_32, 1.5, 4.5),
+    required("grant_batch_50", Of::Times("append_in_process_64"), 1.5),
+    goal("grant_batch_50", Of::Value, 55_000.0),
     aim("actions_http_batch", Of::Value, 5_000.0, 20_000.0),
     required(SHOWN, Of::P99, 100.0),
     required("claim_http_32", GRANT, 0.8),

@@ -12,6 +12,7 @@ use crate::claims::{self, Claimable, Claimer};
 use crate::cpu::CpuMeter;
 use crate::database::{self, Database};
 use crate::game_servers::GameServer;
+use crate::grants::{self, Giver};
 use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
 use crate::old_account::{self, Host};
@@ -100,6 +101,7 @@ impl Stages {
             Benchmark::Actions => return self.actions(name).await,
             Benchmark::OldAccount => return self.old_account().await,
             Benchmark::Claims { in_flight } => self.claims(name, in_flight).await,
+            Benchmark::GrantBatches => self.grant_batches(name).await,
             Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
             Benchmark::Stock { in_flight } => self.stock(name, in_flight).await,
             Benchmark::Loopback { in_flight } => self.loopback(name, in_flight).await,
@@ -221,6 +223,31 @@ impl Stages {
             if let Some(time) = ProviderTime::of(club.server.address).await?.since(provider) {
                 eprintln!("  the provider took {time}");
             }
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
+        }
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+    }
+
+    /// Admins give gold to many at once.
+    async fn grant_batches(&mut self, name: &str) -> Result<Measured> {
+        self.start_club().await?;
+        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let club = self.club.as_mut().context("started above")?;
+        let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for repeat in 0..repeats {
+            club.stay_signed_in(plan, count).await?;
+            settle(address).await?;
+            database::checkpoint(&self.server_url).await?;
+            let before = database::log_length(&club.database.url).await?;
+            let givers = Giver::connect(address, &club.players).await?;
+            let load =
+                closed_loop(givers, plan, &servers).await?.in_batches_of(grants::BATCH as u64);
+            let (follower, lag) = worst_lag(address).await?;
+            let written = u64::try_from(database::log_length(&club.database.url).await? - before)?;
+            ensure!(written >= load.operations, "{} grants left {written}", load.operations);
+            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
             most_lag = most_lag.max(lag);
             loads.push(tell(name, repeat, load));
         }

@@ -2,6 +2,7 @@
 
 mod append_only;
 mod appenders;
+mod approvals;
 mod claims;
 mod crashes;
 mod hang_ups;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use commands::Commands;
+use commands::approvals::ApprovalPolicy;
 use commands::bus::{Bus, Limits};
 use commands::clock::SystemClock;
 use commands::codes::Codes;
@@ -26,6 +27,7 @@ pub async fn start(database: &Database) -> Commands {
         provider: Arc::new(sandbox.unwrap()),
         fingerprints: FingerprintKey::new(b"test"),
         policy: ShopPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         pending: PendingPurchases::default(),
         streak_grace_days: 0,
     }

@@ -37,6 +37,8 @@ needs!(
     EditShop,
     EditEvents,
     SettlePayments,
+    Approve,
+    EditInvites,
     EditRoles,
     ReadAudit,
 );

@@ -1,11 +1,14 @@
 //! How refusals and failures of the inner layers are told to clients.
 
 use commands::Failure;
+use commands::approvals::ApprovalNeeded;
 use commands::bus::Unavailable;
+use commands::grants::GrantRefusal;
 use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
 use commands::standing::StandingRefusal;
 use domain::account::{AccountRefusal, FraudRule, SpendLock};
+use domain::approval::ApprovalRefusal;
 use domain::audit::AuditRefusal;
 use domain::identity::IdentityRefusal;
 use domain::live_event::LiveEventRefusal;
@@ -199,6 +202,47 @@ impl From<PlayRefusal> for ApiError {
             PlayRefusal::Event(refusal) => refusal.into(),
             PlayRefusal::Mission(refusal) => refusal.into(),
             PlayRefusal::NoBenefit(wrong) => wrong_field("rewards", wrong.to_string()),
+            PlayRefusal::ApprovalNeeded(needed) => needed.into(),
+        }
+    }
+}
+
+impl From<ApprovalNeeded> for ApiError {
+    fn from(needed: ApprovalNeeded) -> Self {
+        let threshold = needed.threshold.amount();
+        let detail = format!(
+            "{threshold} gold or more take two of the staff: ask for them by POST \
+             /api/admin/users/{{id}}/grant, and somebody else can approve it"
+        );
+        Self::new(Reason::ApprovalNeeded, detail).with("threshold", threshold)
+    }
+}
+
+impl From<ApprovalRefusal> for ApiError {
+    fn from(refusal: ApprovalRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            ApprovalRefusal::NotFound => told(Reason::NotFound),
+            // Codes are unique by construction: a defect, and nothing that a client can mend.
+            ApprovalRefusal::IdInUse => Self::internal(refusal),
+            ApprovalRefusal::MakerIsChecker => told(Reason::MakerIsChecker),
+            ApprovalRefusal::Expired { expires_at } => {
+                told(Reason::ApprovalExpired).with("expired_at", rfc3339(expires_at))
+            }
+            ApprovalRefusal::Ended { ending } => {
+                told(Reason::ApprovalEnded).with("approval_status", ending.name())
+            }
+        }
+    }
+}
+
+impl From<GrantRefusal> for ApiError {
+    fn from(refusal: GrantRefusal) -> Self {
+        match refusal {
+            GrantRefusal::Account(refusal) => refusal.into(),
+            GrantRefusal::Approval(refusal) => refusal.into(),
+            GrantRefusal::ApprovalNeeded(needed) => needed.into(),
+            GrantRefusal::StaffOnly => Self::new(Reason::Forbidden, refusal.to_string()),
         }
     }
 }

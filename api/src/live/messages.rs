@@ -163,7 +163,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Role(..)
         | ClubEvent::Audit(..)
         | ClubEvent::Mission(..)
-        | ClubEvent::LiveEvent(..) => vec![],
+        | ClubEvent::LiveEvent(..)
+        | ClubEvent::Approval(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {

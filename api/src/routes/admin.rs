@@ -1,5 +1,6 @@
 //! What the staff does.
 
+pub mod approvals;
 pub mod audit;
 pub mod events;
 pub mod grants;

@@ -103,7 +103,8 @@ impl Request {
         self
     }
 
-    /// A text about people that is kept beside the log, by the position of the first event.
+    /// A text about people that is kept beside the log, by the position of the first event; of each
+    /// line's first event, if there are lines: each text can be found, and erased, by itself.
     #[must_use]
     pub fn with_text(mut self, text: String) -> Self {
         self.text = Some(text);

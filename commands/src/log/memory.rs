@@ -402,6 +402,23 @@ impl Log for MemoryLog {
         .boxed()
     }
 
+    fn find_commands<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, KeyedCommand>, LogError>> {
+        async move {
+            self.is_alive().await;
+            let tables = self.database.tables();
+            let name = |key: &str| (key.to_owned(), caller.to_owned());
+            let found = keys
+                .iter()
+                .filter_map(|key| Some(((*key).to_owned(), tables.keys.get(&name(key))?.clone())));
+            Ok(found.collect())
+        }
+        .boxed()
+    }
+
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<Range<u64>, LogError>> {
         async {
             self.is_alive().await;

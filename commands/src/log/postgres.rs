@@ -319,6 +319,35 @@ impl Log for PostgresLog {
         .boxed()
     }
 
+    fn find_commands<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        caller: &'a str,
+    ) -> BoxFuture<'a, Result<HashMap<String, KeyedCommand>, LogError>> {
+        async move {
+            let find = format!(
+                "with command as (select position, command_key, command_fingerprint, command_events \
+                 from events where command_key is not null \
+                 and command_key = any($1) and command_caller = $2) \
+                 select {COLUMNS}, command.command_key as key, \
+                 command.command_fingerprint as fingerprint \
+                 from command join events e on e.position >= command.position \
+                 and e.position < command.position + command.command_events order by e.position"
+            );
+            let rows = sqlx::query(&find).bind(keys).bind(caller).fetch_all(&self.pool);
+            let mut found: HashMap<String, KeyedCommand> = HashMap::new();
+            for row in rows.await.map_err(lost)? {
+                let fingerprint = fingerprint(row.try_get("fingerprint").map_err(lost)?)?;
+                let command = found.entry(row.try_get("key").map_err(lost)?).or_insert_with(|| {
+                    KeyedCommand { fingerprint, events: Vec::new() }
+                });
+                command.events.push(recorded_by_sqlx(&row).map_err(lost)?);
+            }
+            Ok(found)
+        }
+        .boxed()
+    }
+
     fn reserve_numbers(&self) -> BoxFuture<'_, Result<std::ops::Range<u64>, LogError>> {
         async {
             let next = sqlx::query_scalar("select nextval('code_numbers')").fetch_one(&self.pool);

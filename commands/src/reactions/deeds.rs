@@ -61,7 +61,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Role(..)
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => {}
         }
     }
     let caller = Caller::system(NAME);

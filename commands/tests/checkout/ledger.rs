@@ -136,7 +136,8 @@ impl Ledger {
             | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use commands::Commands;
+use commands::approvals::ApprovalPolicy;
 use commands::bus::{Bus, Limits};
 use commands::clock::Clock;
 use commands::codes::Codes;
@@ -66,6 +67,7 @@ impl Node {
             provider: line.clone(),
             fingerprints: FingerprintKey::new(b"test"),
             policy: outside.policy,
+            approvals: ApprovalPolicy::default(),
             pending: PendingPurchases::default(),
             streak_grace_days: 0,
         };

@@ -116,8 +116,8 @@ pub async fn ask(commands: &Commands, ask: &Ask) -> Told {
             told(spent, |_, position| Told::Done(position))
         }
         What::Grant(gold) => {
-            let what = commands::accounts::Granted::Gold(gold);
-            let grant = commands::accounts::Grant { player, what, reason: "test".into() };
+            let what = commands::grants::Granted::Gold(gold);
+            let grant = commands::grants::Grant { player, what, reason: "test".into() };
             told(commands.grant(&caller, grant).await, |_, position| Told::Done(position))
         }
         What::LimitSpending(cents) => {

@@ -277,7 +277,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Role(..)
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => {}
         }
     }
 

@@ -6,13 +6,15 @@ mod play;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::Days;
+use chrono::{DateTime, Days, Utc};
 use domain::account::Account;
+use domain::approval::{Approval, Ending};
 use domain::id::{ItemId, PlayerId, ProductId};
 use domain::offer::Ware;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use super::approvals::{self, ApprovalStatus};
 use super::items::ItemStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
@@ -108,6 +110,47 @@ async fn players_have_what_their_accounts_have() {
     assert_eq!(prepaid.outstanding.paid, paid.cast_signed());
     let bought: u64 = history.sales().iter().map(|(_, sale)| sale.gold.amount()).sum();
     assert_eq!(prepaid.sold, books::Kinds { paid: bought.cast_signed(), free: 0 });
+}
+
+/// Where a request stands now, by its stream.
+fn status_of(approval: &Approval, now: DateTime<Utc>) -> ApprovalStatus {
+    match approval.ending() {
+        Some(Ending::Approved) => ApprovalStatus::Approved,
+        Some(Ending::Rejected) => ApprovalStatus::Rejected,
+        None if approval.grant().unwrap().expires_at > now => ApprovalStatus::Open,
+        None => ApprovalStatus::Expired,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_approval_stand_as_their_streams_say() {
+    let (pool, history) = followed(27, 4_000).await;
+    let now = history.now();
+    let all = approvals::page(&pool, now, None, None, MANY).await.unwrap().rows;
+    assert!(all.is_sorted_by(|a, b| a.requested_position > b.requested_position));
+    assert_eq!(all.len(), history.approvals().count());
+    for (id, approval) in history.approvals() {
+        let shown = approvals::by_id(&pool, now, id).await.unwrap().rows.unwrap();
+        let grant = approval.grant().unwrap();
+        assert_eq!((shown.maker, shown.player), (grant.maker, grant.player));
+        assert_eq!((shown.gold, shown.receipt_code), (grant.gold.amount(), grant.receipt_code));
+        assert_eq!(shown.status, status_of(approval, now));
+        assert_eq!(shown.checker.is_some(), approval.ending().is_some());
+        assert!(all.contains(&shown));
+    }
+    let (mut cursor, mut read) = (None, 0);
+    for status in [ApprovalStatus::Approved, ApprovalStatus::Rejected, ApprovalStatus::Expired] {
+        let of_status = approvals::page(&pool, now, Some(status), None, MANY).await.unwrap().rows;
+        assert!(!of_status.is_empty() && of_status.iter().all(|row| row.status == status));
+        read += of_status.len();
+    }
+    let open = all.iter().filter(|row| row.status == ApprovalStatus::Open).count();
+    assert_eq!(read + open, all.len());
+    for _ in 0..2 {
+        let page = approvals::page(&pool, now, None, cursor, 2).await.unwrap().rows;
+        cursor = page.last().map(|row| row.requested_position);
+    }
+    assert_eq!(cursor, Some(all[3].requested_position));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
 
+mod approvals;
 mod play;
 mod shop;
 
@@ -9,8 +10,11 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, FraudRule, Sale};
 use domain::aggregate::Aggregate;
+use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
-use domain::id::{ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode, SessionId};
+use domain::id::{
+    ApprovalId, ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode, SessionId,
+};
 use domain::identity::{Identity, IdentityCommand};
 use domain::money::{Cents, Currency, Gold, Percent, SpendOrder};
 use domain::offer::{Offer, Rank};
@@ -36,6 +40,7 @@ pub(crate) struct History {
     benefit: Stream<Product>,
     packages: BTreeMap<PackageCode, Stream<Package>>,
     promos: BTreeMap<PromoCode, Stream<Promo>>,
+    approvals: BTreeMap<ApprovalId, Stream<Approval>>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
     unpaid: Vec<(i64, ReceiptCode)>,
@@ -88,6 +93,7 @@ impl History {
             benefit: Stream::default(),
             packages: BTreeMap::new(),
             promos: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
             unpaid: Vec::new(),
@@ -150,7 +156,7 @@ impl History {
             self.ask(player, &open, out);
             return;
         }
-        match self.random.random_range(0..54) {
+        match self.random.random_range(0..55) {
             0..7 => self.grant(player, out),
             7..16 => self.spend(player, out),
             16..24 => self.request(player, out),
@@ -162,6 +168,7 @@ impl History {
             38..40 => self.claim(player, out),
             40 => self.change_standing(player, out),
             41 => self.revise(out),
+            42 => self.four_eyes(player, out),
             _ => self.play(player, out),
         }
     }

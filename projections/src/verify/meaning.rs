@@ -2,7 +2,8 @@
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
 //! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
-//! ([`super::play`]), books that add up to zero.
+//! ([`super::play`]), gold that takes two given as another one agreed ([`super::approvals`]), books that
+//! add up to zero.
 
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ use domain::package::PackageEvent;
 use domain::promo::PromoEvent;
 use domain::stored::{self, Recorded, StoredEvent};
 
+use super::approvals::Approvals;
 use super::daily::Daily;
 use super::holds::Holds;
 use super::picture::{Pictures, Picturing};
@@ -42,6 +44,7 @@ pub(super) struct Meaning {
     play: Play,
     stock: Holds<PackageCode>,
     promos: Holds<PromoCode>,
+    approvals: Approvals,
     pictures: Option<Picturing>,
     findings: Findings,
 }
@@ -70,6 +73,7 @@ impl Meaning {
             play: Play::new(past_play),
             stock: Holds::new(Check::Stock, "stock of"),
             promos: Holds::new(Check::Promo, "uses of"),
+            approvals: Approvals::default(),
             pictures: pictures_until.map(Picturing::new),
             findings: Findings::default(),
         }
@@ -98,6 +102,7 @@ impl Meaning {
         self.stock.compare(&self.purchases, &mut self.findings);
         self.promos.compare(&self.purchases, &mut self.findings);
         self.play.end(&mut self.findings);
+        self.approvals.end(&mut self.findings);
         let others: usize = self.other_streams.values().map(HashMap::len).sum();
         let of_player = |player: &Player| {
             usize::from(player.sequence > 0) + usize::from(player.member.is_active())
@@ -140,6 +145,7 @@ impl Meaning {
             }
             Err(error) => return Err(error.into()),
         };
+        self.approvals.take(recorded, &entry.event, &mut self.findings);
         match &entry.event {
             ClubEvent::Account(player, event) => {
                 self.account(&recorded.event, *player, event, entry.ledger.as_ref());
@@ -182,6 +188,7 @@ impl Meaning {
                 let verdict = self.play.live_event(self.last, *id, event, &mut self.findings);
                 self.note(verdict);
             }
+            ClubEvent::Approval(..) => self.sequence(&recorded.event),
         }
         if let Some(pictures) = &mut self.pictures {
             pictures.fold(self.last, &entry);

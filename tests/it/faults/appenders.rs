@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use commands::{Caller, Commands, Failure, IdempotencyKey, accounts};
+use commands::{Caller, Commands, Failure, IdempotencyKey, grants};
 use domain::event::Actor;
 use domain::id::PlayerId;
 use domain::money::Gold;
@@ -34,8 +34,8 @@ fn keyed(actor: Actor, request: &str, key: &str) -> Caller {
 
 /// Grants 1 gold; the position, or none if the fate is unknown.
 async fn grant(commands: &Commands, caller: &Caller, player: i64) -> Option<u64> {
-    let what = accounts::Granted::Gold(Gold::new(1).unwrap());
-    let grant = accounts::Grant { player: PlayerId(player), what, reason: "faults".into() };
+    let what = grants::Granted::Gold(Gold::new(1).unwrap());
+    let grant = grants::Grant { player: PlayerId(player), what, reason: "faults".into() };
     let answer = timeout(LONGEST_WAIT, commands.grant(caller, grant)).await;
     match answer.expect("nobody waits for ever") {
         Ok(answer) => Some(answer.position),

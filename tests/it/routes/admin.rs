@@ -1,5 +1,6 @@
 //! `/api/admin`.
 
+mod approvals;
 mod audit;
 mod bans;
 mod events;

@@ -1,10 +1,12 @@
 //! Giving gold and vip points.
 
+pub mod batch;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commands::Caller;
-use commands::accounts::{Grant, Granted};
+use commands::grants::{Awaiting, Executed, Grant, GrantAnswer, Granted};
 use domain::id::PlayerId;
 use domain::money::Gold;
 use serde::Serialize;
@@ -13,6 +15,7 @@ use utoipa::ToSchema;
 use super::super::answers::replayable;
 use super::super::docs::Problem;
 use crate::app::App;
+use crate::auth::sign_in::rfc3339;
 use crate::auth::{May, Staff, need};
 use crate::body::Fields;
 use crate::body::values::{self, Wrong};
@@ -64,25 +67,60 @@ impl GrantWish {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GrantDone {
     success: bool,
-    /// How much was given.
+    /// How much was given: nothing, as long as somebody has to agree.
     granted: u64,
     new_gold_balance: u64,
-    receipt_code: String,
-    /// `executed`.
+    receipt_code: Option<String>,
+    /// `executed`; or `awaiting_approval`, if it is so much gold that somebody else has to agree.
     status: &'static str,
+    /// The request that somebody else can approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval_id: Option<String>,
+    /// From then on nobody can agree any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     position: u64,
     user_id: i64,
     new_vip_points: u64,
 }
 
-/// Gives gold or vip points to somebody.
+impl GrantDone {
+    fn new(player: PlayerId, answer: &GrantAnswer, position: u64) -> Self {
+        let wallet = answer.wallet();
+        let waiting = Self {
+            success: true,
+            granted: 0,
+            new_gold_balance: wallet.gold(),
+            receipt_code: None,
+            status: "awaiting_approval",
+            approval_id: None,
+            expires_at: None,
+            position,
+            user_id: player.0,
+            new_vip_points: wallet.vip_points,
+        };
+        match *answer {
+            GrantAnswer::Executed(Executed { receipt_code, granted, .. }) => {
+                let receipt_code = Some(receipt_code.to_string());
+                Self { granted, receipt_code, status: "executed", ..waiting }
+            }
+            GrantAnswer::Awaiting(Awaiting { approval, expires_at, .. }) => {
+                let approval_id = Some(approval.to_string());
+                Self { approval_id, expires_at: Some(rfc3339(expires_at)), ..waiting }
+            }
+        }
+    }
+}
+
+/// Gives gold or vip points to somebody. From the threshold on (100,000 gold, unless it is set), gold is
+/// given only when somebody else of the staff agrees: see `/api/admin/approvals`.
 #[utoipa::path(post, path = "/api/admin/users/{id}/grant", tag = "administration",
     security(("token" = ["grant"])),
     params(("id" = i64, Path, description = "the user's number"),
         ("Idempotency-Key" = String, Header, description = "required, here or in the body")),
     request_body = GrantWish,
     responses(
-        (status = 200, description = "given", body = GrantDone),
+        (status = 200, description = "given, or awaiting approval", body = GrantDone),
         (status = 400, description = "without an idempotency key", body = Problem),
         (status = 403, description = "not allowed", body = Problem),
         (status = 404, description = "no such user", body = Problem),
@@ -107,16 +145,7 @@ pub async fn grant(
     }
     let done = app.commands.grant(&caller, grant).await?;
     app.positions.acknowledge(admin.id(), done.position);
-    let answer = GrantDone {
-        success: true,
-        granted: done.body.granted,
-        new_gold_balance: done.body.wallet.gold(),
-        receipt_code: done.body.receipt_code.to_string(),
-        status: "executed",
-        position: done.position,
-        user_id: player.0,
-        new_vip_points: done.body.wallet.vip_points,
-    };
+    let answer = GrantDone::new(player, &done.body, done.position);
     Ok(replayable(Json(answer).into_response(), done.replayed))
 }
 

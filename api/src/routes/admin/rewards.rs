@@ -138,7 +138,7 @@ impl GiftWish {
         (status = 400, description = "IDEMPOTENCY_KEY_REQUIRED", body = Problem),
         (status = 403, description = "not allowed", body = Problem),
         (status = 404, description = "no such user", body = Problem),
-        (status = 409, description = "BALANCE_TOO_LARGE", body = Problem),
+        (status = 409, description = "BALANCE_TOO_LARGE, or APPROVAL_NEEDED: so much gold is given by /api/admin/users/{id}/grant", body = Problem),
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem),
         (status = 429, description = "too many grants at once", body = Problem)))]
 pub async fn give(

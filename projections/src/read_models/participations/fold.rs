@@ -348,7 +348,8 @@ impl ReadModel for Participations {
             | ClubEvent::Role(..)
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => {}
         }
     }
 

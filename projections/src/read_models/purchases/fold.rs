@@ -470,7 +470,8 @@ impl ReadModel for Purchases {
             | ClubEvent::Audit(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Approval(..) => {}
         }
     }
 

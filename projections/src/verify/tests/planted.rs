@@ -21,6 +21,7 @@ use super::verified;
 use crate::testing::{Writer, database, stored};
 use crate::verify::{Check, Report};
 
+mod approvals;
 mod contests;
 mod daily;
 mod events;

@@ -1,4 +1,6 @@
-//! `/api/admin/users/{id}/grant`.
+//! `/api/admin/users/{id}/grant`, and [`batch`].
+
+mod batch;
 
 use serde_json::json;
 use sqlx::query_scalar;

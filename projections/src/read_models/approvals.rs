@@ -1,0 +1,295 @@
+//! Requests for grants that take two members of the staff, and how each has ended. That the time of one
+//! is over is nobody's event: it shows by the moment at which it is looked at.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::approval::{ApprovalEvent, Ending, RequestedGrant};
+use domain::event::ClubEvent;
+use domain::id::{ApprovalId, PlayerId, ReceiptCode};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+
+use super::balances::amount;
+use super::{At, Entry, ReadError, ReadModel, named, number, read_at, table};
+use crate::copy::CopyRows;
+use crate::follower::FollowerError;
+use crate::position::bound_to_sql;
+
+/// The view that readers use, and the beginning of its tables' names.
+pub const NAME: &str = "approvals";
+/// Raise it with any change of what this file makes of an event.
+pub const VERSION: i32 = 1;
+
+const COLUMNS: &str = "(
+    position           bigint not null,
+    requested_position bigint not null,
+    approval_id        text   not null,
+    maker_id           bigint not null,
+    player_id          bigint not null,
+    gold               bigint not null,
+    receipt_code       text   not null,
+    requested_at       timestamptz not null,
+    expires_at         timestamptz not null,
+    ending             text,
+    checker_id         bigint,
+    ended_at           timestamptz
+) with (fillfactor = 50)";
+
+/// A request with the reasons for it and against it, which stand beside the log. `$1` is now.
+const SHOWN: &str = "select approval.*, asked.text as reason, said.text as rejection,
+        coalesce(ending, case when expires_at > $1 then 'open' else 'expired' end) as status
+   from read.approvals approval
+   left join event_texts asked on asked.position = approval.requested_position
+   left join event_texts said
+     on said.position = approval.position and approval.ending = 'rejected'";
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalStatus {
+    /// Somebody can still agree.
+    Open,
+    /// Somebody agreed, and the gold was given.
+    Approved,
+    /// Somebody said no.
+    Rejected,
+    /// Nobody did either in time.
+    Expired,
+}
+
+impl ApprovalStatus {
+    /// As clients write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApprovalRow {
+    /// Its id.
+    pub approval_id: ApprovalId,
+    /// Who asked.
+    pub maker: PlayerId,
+    /// Who agreed, or said no.
+    pub checker: Option<PlayerId>,
+    /// Who has the gold, or would have had it.
+    pub player: PlayerId,
+    /// How much.
+    pub gold: u64,
+    /// The receipt of the grant; it means something once the request is approved.
+    pub receipt_code: ReceiptCode,
+    /// Why, unless it was erased.
+    pub reason: Option<String>,
+    /// Why not, if somebody said no, unless it was erased.
+    pub rejection: Option<String>,
+    /// When it was asked for.
+    pub requested_at: DateTime<Utc>,
+    /// The first moment at which nobody can agree any more.
+    pub expires_at: DateTime<Utc>,
+    /// When somebody agreed or said no.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub status: ApprovalStatus,
+    /// The event that asked for it: the cursor of pages.
+    pub requested_position: u64,
+}
+
+/// Requests as they stand `now`, newest first: those with this status (all, if `None`), made before the
+/// position `before` (all, if `None`), `limit` at most. The next page is before the last one's
+/// `requested_position`.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn page(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    status: Option<ApprovalStatus>,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<At<Vec<ApprovalRow>>, ReadError> {
+    let rows = format!(
+        "select * from ({SHOWN}) shown
+          where requested_position < $2 and ($3::text is null or status = $3)
+          order by requested_position desc limit $4"
+    );
+    let (before, limit) = (bound_to_sql(before), i64::from(limit));
+    let status = status.map(ApprovalStatus::name);
+    // What is not asked for falls away when the statement is planned, which is done each time.
+    read_at(
+        pool,
+        &rows,
+        |query| query.persistent(false).bind(now).bind(before).bind(status).bind(limit),
+        approval,
+    )
+    .await
+}
+
+/// The request with this id, as it stands `now`.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn by_id(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    id: ApprovalId,
+) -> Result<At<Option<ApprovalRow>>, ReadError> {
+    let rows = format!("{SHOWN} where approval.approval_id = $2");
+    let At { position, mut rows } =
+        read_at(pool, &rows, |query| query.bind(now).bind(id.to_string()), approval).await?;
+    Ok(At { position, rows: rows.pop() })
+}
+
+fn approval(row: &PgRow) -> Result<ApprovalRow, ReadError> {
+    let checker: Option<i64> = row.try_get("checker_id")?;
+    Ok(ApprovalRow {
+        approval_id: named(row, "approval_id")?,
+        maker: PlayerId(row.try_get("maker_id")?),
+        checker: checker.map(PlayerId),
+        player: PlayerId(row.try_get("player_id")?),
+        gold: number(row, "gold")?,
+        receipt_code: named(row, "receipt_code")?,
+        reason: row.try_get("reason")?,
+        rejection: row.try_get("rejection")?,
+        requested_at: row.try_get("requested_at")?,
+        expires_at: row.try_get("expires_at")?,
+        ended_at: row.try_get("ended_at")?,
+        status: named(row, "status")?,
+        requested_position: number(row, "requested_position")?,
+    })
+}
+
+/// Requests that events have made or ended.
+#[derive(Debug, Default)]
+pub(crate) struct Approvals(BTreeMap<ApprovalId, Change>);
+
+#[derive(Debug, Default)]
+struct Change {
+    requested: Option<Requested>,
+    ended: Option<Ended>,
+}
+
+#[derive(Debug)]
+struct Requested {
+    position: i64,
+    at: DateTime<Utc>,
+    grant: RequestedGrant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    position: i64,
+    at: DateTime<Utc>,
+    ending: Ending,
+    checker: PlayerId,
+}
+
+impl Change {
+    fn copy_out(&self, id: ApprovalId, rows: &mut CopyRows) {
+        // What happened to a request that nobody made is no row: `verify` says it.
+        let Some(Requested { position, at, grant }) = &self.requested else { return };
+        let ended = self.ended;
+        rows.row(12)
+            .int(ended.map_or(*position, |ended| ended.position))
+            .int(*position)
+            .text(&id.to_string())
+            .int(grant.maker.0)
+            .int(grant.player.0)
+            .int(amount(grant.gold.amount()))
+            .text(&grant.receipt_code.to_string())
+            .time(*at)
+            .time(grant.expires_at)
+            .optional_text(ended.map(|ended| ended.ending.name()))
+            .optional_int(ended.map(|ended| ended.checker.0))
+            .optional_time(ended.map(|ended| ended.at));
+    }
+}
+
+/// Ends requests whose rows are there.
+async fn end(
+    ended: BTreeMap<ApprovalId, Change>,
+    connection: &mut PgConnection,
+    table: &str,
+) -> Result<(), FollowerError> {
+    let sql = format!(
+        "update {table} set position = $2, ending = $3, checker_id = $4, ended_at = $5
+          where approval_id = $1"
+    );
+    for (id, change) in ended {
+        let Some(Ended { position, at, ending, checker }) = change.ended else { continue };
+        let query = sqlx::query(&sql).bind(id.to_string()).bind(position).bind(ending.name());
+        query.bind(checker.0).bind(at).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+impl ReadModel for Approvals {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> i32 {
+        VERSION
+    }
+
+    fn columns(&self) -> &'static str {
+        COLUMNS
+    }
+
+    fn indexes(&self, table: &str) -> Vec<String> {
+        vec![
+            format!("alter table {table} add primary key (approval_id)"),
+            format!("create index on {table} (requested_position)"),
+        ]
+    }
+
+    fn fold(&mut self, entry: &Entry<'_>) {
+        let ClubEvent::Approval(id, event) = &entry.event else { return };
+        let change = self.0.entry(*id).or_default();
+        let position = entry.position;
+        let ended = |at, ending, checker| Some(Ended { position, at, ending, checker });
+        match *event {
+            ApprovalEvent::GrantRequested { at, maker, player, gold, receipt_code, expires_at } => {
+                let grant = RequestedGrant { maker, player, gold, receipt_code, expires_at };
+                change.requested = Some(Requested { position, at, grant });
+            }
+            ApprovalEvent::GrantApproved { at, checker } => {
+                change.ended = ended(at, Ending::Approved, checker);
+            }
+            ApprovalEvent::GrantRejected { at, checker } => {
+                change.ended = ended(at, Ending::Rejected, checker);
+            }
+        }
+    }
+
+    fn upsert<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+        generation: i32,
+    ) -> BoxFuture<'a, Result<(), FollowerError>> {
+        Box::pin(async move {
+            let table = table(NAME, generation);
+            let changed = std::mem::take(&mut self.0);
+            let (new, ended): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                changed.into_iter().partition(|(_, change)| change.requested.is_some());
+            let mut rows = CopyRows::default();
+            new.iter().for_each(|(id, change)| change.copy_out(*id, &mut rows));
+            rows.copy_into(connection, &table).await?;
+            end(ended, connection, &table).await
+        })
+    }
+
+    fn copy_out(&mut self, rows: &mut CopyRows) {
+        let changed = std::mem::take(&mut self.0);
+        changed.iter().for_each(|(id, change)| change.copy_out(*id, rows));
+    }
+}
