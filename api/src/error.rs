@@ -42,6 +42,8 @@ pub enum Reason {
     Forbidden,
     /// The invite code opens nothing.
     InvalidInviteCode,
+    /// Nobody comes in with the invite code any more.
+    InviteExhausted,
     /// A request in somebody else's name.
     UserMismatch,
     /// The product is for a higher rank.
@@ -179,6 +181,7 @@ impl Reason {
             Self::PaymentDeclined => (402, "PAYMENT_DECLINED", "The payment was declined"),
             Self::Forbidden => (403, "FORBIDDEN", "Not allowed"),
             Self::InvalidInviteCode => (403, "INVALID_INVITE_CODE", "The invite code is not valid"),
+            Self::InviteExhausted => (403, "INVITE_EXHAUSTED", "The invite code is used up"),
             Self::UserMismatch => (403, "USER_MISMATCH", "This is somebody else's account"),
             Self::RankRequired => (403, "RANK_REQUIRED", "A higher rank is required"),
             Self::OriginRefused => (403, "ORIGIN_REFUSED", "This page may not connect"),

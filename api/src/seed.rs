@@ -1,5 +1,6 @@
 //! The role `seed`: demo data. What is there already stays as it is, so it can run at every start.
 
+mod invites;
 mod packages;
 mod people;
 mod play;
@@ -57,12 +58,23 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
     let promos = define_promos(&commands).await?;
+    let invites = invites::create(&commands).await?;
     let events = define_events(&commands).await?;
     let missions = define_missions(&commands).await?;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
     let (products, play) = (defined, events + missions);
-    tracing::info!(people, services, opened, products, packages, promos, play, "demo data is in");
+    tracing::info!(
+        people,
+        services,
+        opened,
+        products,
+        packages,
+        promos,
+        invites,
+        play,
+        "demo data is in"
+    );
     Ok(())
 }
 
@@ -232,8 +244,12 @@ async fn define_missions(commands: &Commands) -> anyhow::Result<usize> {
 /// If the database cannot be reached.
 pub async fn demo_credentials(config: &DatabaseConfig) -> anyhow::Result<Vec<Unsafe>> {
     let pool = database::service_pool(config, 1).await?;
-    let (accounts, service) = (demo_accounts(&pool).await?, services::demo_service(&pool).await?);
-    Ok(accounts.into_iter().chain(service).collect())
+    let found = [
+        demo_accounts(&pool).await?,
+        services::demo_service(&pool).await?,
+        invites::open_invite(&pool).await?,
+    ];
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Accounts that open with the demo's passwords.

@@ -5,6 +5,7 @@ use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::identity::Identity;
+use domain::invite::Invite;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
@@ -36,7 +37,7 @@ macro_rules! families {
     };
 }
 
-families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent);
+families!(Account, Product, Package, Promo, Identity, Activity, MissionBoard, LiveEvent, Invite);
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.
 #[must_use]

@@ -15,6 +15,7 @@ pub mod context;
 pub mod daily;
 pub mod events;
 pub mod families;
+pub mod invites;
 pub mod keys;
 pub mod log;
 pub mod missions;

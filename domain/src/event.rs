@@ -6,8 +6,9 @@ use std::fmt;
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
-use crate::id::{LiveEventId, PackageCode, PlayerId, ProductId, PromoCode};
+use crate::id::{InviteCode, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode};
 use crate::identity::{Identity, IdentityEvent};
+use crate::invite::{Invite, InviteEvent};
 use crate::live_event::{LiveEvent, LiveEventEvent};
 use crate::mission::{MissionBoard, MissionEvent, TheBoard};
 use crate::package::{Package, PackageEvent};
@@ -34,6 +35,8 @@ pub enum ClubEvent {
     Mission(MissionEvent),
     /// Of an event that players join.
     LiveEvent(LiveEventId, LiveEventEvent),
+    /// Of an invite.
+    Invite(InviteCode, InviteEvent),
 }
 
 impl ClubEvent {
@@ -53,6 +56,7 @@ impl ClubEvent {
             Identity::TYPE => Ok(Self::Identity(stored::decode_id(id)?, event.decode()?)),
             Activity::TYPE => Ok(Self::Activity(stored::decode_id(id)?, event.decode()?)),
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
+            Invite::TYPE => Ok(Self::Invite(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

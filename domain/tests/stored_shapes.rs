@@ -6,6 +6,7 @@ use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
+use domain::invite::InviteEvent;
 use domain::live_event::LiveEventEvent;
 use domain::mission::MissionEvent;
 use domain::package::PackageEvent;
@@ -83,4 +84,6 @@ families! {
         MissionEvent, "../src/mission.rs", "../fixtures/mission.jsonl";
     live_event_events_keep_their_shape:
         LiveEventEvent, "../src/live_event.rs", "../fixtures/live_event.jsonl";
+    invite_events_keep_their_shape:
+        InviteEvent, "../src/invite.rs", "../fixtures/invite.jsonl";
 }

@@ -24,6 +24,7 @@ use crate::position::{OutOfRange, from_sql};
 pub mod balances;
 pub mod books;
 pub mod catalog;
+pub mod invites;
 pub mod items;
 pub mod levels;
 pub mod live_events;
@@ -61,6 +62,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(live_events::LiveEvents::default()),
         Box::new(participations::Participations::default()),
         Box::new(rewards::RewardsPaid::default()),
+        Box::new(invites::Invites::default()),
     ]
 }
 
@@ -136,7 +138,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::Identity(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => None,
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         Ok(Self { position, event, ledger, metadata: &recorded.event.metadata })

@@ -25,6 +25,7 @@ use crate::scan::{self, RowError};
 mod chain;
 mod daily;
 mod holds;
+mod invites;
 mod items;
 mod meaning;
 mod picture;
@@ -71,6 +72,8 @@ pub enum Check {
     Reward,
     /// Whoever joins an event with so many seats takes one of them, and there are no more.
     Seats,
+    /// An invite lets in as many as it may, while it may, and each of them has an account.
+    Invite,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

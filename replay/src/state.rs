@@ -6,6 +6,7 @@ use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::identity::Identity;
+use domain::invite::Invite;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
@@ -18,7 +19,7 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 8] = [
+const FAMILIES: [&str; 9] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
@@ -27,6 +28,7 @@ const FAMILIES: [&str; 8] = [
     Activity::TYPE,
     MissionBoard::TYPE,
     LiveEvent::TYPE,
+    Invite::TYPE,
 ];
 
 /// Which stream.
@@ -35,7 +37,8 @@ pub struct Arguments {
     /// The stream's family
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream: a player's, product's or event's id, a package's or promotion's code, or `board`
+    /// The stream: a player's, product's or event's id, a package's, promotion's or
+    /// invite's code, or `board`
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -53,6 +56,7 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Activity::TYPE => fold::<Activity>(pool, arguments).await,
         MissionBoard::TYPE => fold::<MissionBoard>(pool, arguments).await,
         LiveEvent::TYPE => fold::<LiveEvent>(pool, arguments).await,
+        Invite::TYPE => fold::<Invite>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

@@ -15,5 +15,6 @@ mod reporters;
 mod restores;
 mod screen;
 mod services;
+mod sign_up;
 mod stock;
 mod wire;

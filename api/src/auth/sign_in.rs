@@ -85,7 +85,7 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User
     if user.is_active {
         return Ok(user);
     }
-    super::sign_up::open(app, asked, user.id).await?;
+    super::sign_up::open(app, asked, user.id, user.invite).await?;
     Ok(User { is_active: true, ..user })
 }
 

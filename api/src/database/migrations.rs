@@ -16,6 +16,7 @@ const ALL: &[(&str, &str)] = &[
     ("0007_webhooks", include_str!("../../../migrations/0007_webhooks.sql")),
     ("0008_snapshots", include_str!("../../../migrations/0008_snapshots.sql")),
     ("0009_services", include_str!("../../../migrations/0009_services.sql")),
+    ("0010_invites", include_str!("../../../migrations/0010_invites.sql")),
 ];
 
 /// The files above, as sqlx takes them.

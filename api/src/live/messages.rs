@@ -158,7 +158,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Promo(..)
         | ClubEvent::Identity(..)
         | ClubEvent::Mission(..)
-        | ClubEvent::LiveEvent(..) => vec![],
+        | ClubEvent::LiveEvent(..)
+        | ClubEvent::Invite(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {

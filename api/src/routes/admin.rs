@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod grants;
+pub mod invites;
 pub mod missions;
 pub mod packages;
 pub mod products;

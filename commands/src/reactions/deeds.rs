@@ -59,7 +59,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
     let caller = Caller::system(NAME);

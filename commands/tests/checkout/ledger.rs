@@ -134,7 +134,8 @@ impl Ledger {
             | ClubEvent::Identity(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

@@ -275,7 +275,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

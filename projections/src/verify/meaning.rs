@@ -2,7 +2,7 @@
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
 //! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
-//! ([`super::play`]), books that add up to zero.
+//! ([`super::play`]), invites that let in whom they may ([`super::invites`]), books that add up to zero.
 
 use std::collections::HashMap;
 
@@ -19,6 +19,7 @@ use domain::stored::{self, Recorded, StoredEvent};
 
 use super::daily::Daily;
 use super::holds::Holds;
+use super::invites::Invites;
 use super::picture::{Pictures, Picturing};
 use super::play::past_play::Asked;
 use super::play::{Member, Play};
@@ -42,6 +43,7 @@ pub(super) struct Meaning {
     play: Play,
     stock: Holds<PackageCode>,
     promos: Holds<PromoCode>,
+    invites: Invites,
     pictures: Option<Picturing>,
     findings: Findings,
 }
@@ -70,6 +72,7 @@ impl Meaning {
             play: Play::new(past_play),
             stock: Holds::new(Check::Stock, "stock of"),
             promos: Holds::new(Check::Promo, "uses of"),
+            invites: Invites::default(),
             pictures: pictures_until.map(Picturing::new),
             findings: Findings::default(),
         }
@@ -98,6 +101,7 @@ impl Meaning {
         self.stock.compare(&self.purchases, &mut self.findings);
         self.promos.compare(&self.purchases, &mut self.findings);
         self.play.end(&mut self.findings);
+        self.invites.end(&mut self.findings);
         let others: usize = self.other_streams.values().map(HashMap::len).sum();
         let of_player = |player: &Player| {
             usize::from(player.sequence > 0) + usize::from(player.member.is_active())
@@ -140,6 +144,7 @@ impl Meaning {
             }
             Err(error) => return Err(error.into()),
         };
+        self.invites.behind_a_use(&entry.event, &mut self.findings);
         match &entry.event {
             ClubEvent::Account(player, event) => {
                 self.account(&recorded.event, *player, event, entry.ledger.as_ref());
@@ -172,6 +177,11 @@ impl Meaning {
             ClubEvent::Mission(event) => {
                 self.sequence(&recorded.event);
                 let verdict = self.play.mission(event);
+                self.note(verdict);
+            }
+            ClubEvent::Invite(code, event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.invites.take(self.last, *code, event);
                 self.note(verdict);
             }
             ClubEvent::LiveEvent(id, event) => {

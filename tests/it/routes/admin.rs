@@ -2,6 +2,7 @@
 
 mod events;
 mod grants;
+mod invites;
 mod missions;
 mod packages;
 mod products;

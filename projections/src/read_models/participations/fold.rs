@@ -346,7 +346,8 @@ impl ReadModel for Participations {
             | ClubEvent::Promo(..)
             | ClubEvent::Identity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

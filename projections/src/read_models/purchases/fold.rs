@@ -468,7 +468,8 @@ impl ReadModel for Purchases {
             | ClubEvent::Identity(..)
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..) => {}
+            | ClubEvent::LiveEvent(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

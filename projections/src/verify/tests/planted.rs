@@ -24,6 +24,7 @@ use crate::verify::{Check, Report};
 mod contests;
 mod daily;
 mod events;
+mod invites;
 mod missions;
 mod rewards;
 
