@@ -2,6 +2,7 @@
 
 pub mod grant_pace;
 pub mod languages;
+pub mod lockout;
 pub mod password;
 pub mod refresh;
 pub mod role;
@@ -15,6 +16,7 @@ pub mod users;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::header;
 use axum::http::request::Parts;
 use domain::event::Actor;
@@ -116,9 +118,14 @@ fn signed_in(parts: &Parts, app: &App) -> Result<Session, ApiError> {
     Ok(session)
 }
 
-/// Of the request's token, if it has one that is valid.
 fn session(parts: &Parts, app: &App) -> Option<Session> {
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    session_of(&parts.headers, app)
+}
+
+/// Of the request's token, if it has one that is valid.
+#[must_use]
+pub fn session_of(headers: &HeaderMap, app: &App) -> Option<Session> {
+    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
 }
 

@@ -3,6 +3,7 @@
 mod game;
 mod payments;
 mod production;
+mod rates;
 mod shop;
 mod variables;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use game::GameConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
+pub use rates::RateConfig;
 pub use shop::ShopConfig;
 pub use variables::{InvalidSetting, Variables};
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub payments: PaymentsConfig,
     /// How the club plays.
     pub club: ClubConfig,
+    /// How fast anybody may ask.
+    pub rates: RateConfig,
     /// How the shop sells.
     pub shop: ShopConfig,
     /// What is told to operators.
@@ -186,12 +190,14 @@ impl Config {
     /// The first one that cannot be used: its name, what it looks like, and what is expected.
     pub fn read(variables: &Variables) -> Result<Self, InvalidSetting> {
         let environment = variables.parse("ENVIRONMENT", Environment::Development)?;
+        let limits = variables.parse("CLUB_LIMITS", Flag(true))?.0;
         Ok(Self {
             environment,
             database: DatabaseConfig::read(variables)?,
             http: HttpConfig::read(variables)?,
             auth: AuthConfig::read(variables, environment),
-            shop: ShopConfig::read(variables, variables.parse("CLUB_LIMITS", Flag(true))?.0)?,
+            shop: ShopConfig::read(variables, limits)?,
+            rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
             club: ClubConfig::read(variables)?,
             log: LogConfig::read(variables, environment)?,

@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod game;
 mod invites;
+mod limits;
 mod live;
 mod payments;
 mod positions;

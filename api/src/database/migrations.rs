@@ -17,6 +17,7 @@ const ALL: &[(&str, &str)] = &[
     ("0008_snapshots", include_str!("../../../migrations/0008_snapshots.sql")),
     ("0009_services", include_str!("../../../migrations/0009_services.sql")),
     ("0010_invites", include_str!("../../../migrations/0010_invites.sql")),
+    ("0011_sign_in_failures", include_str!("../../../migrations/0011_sign_in_failures.sql")),
 ];
 
 /// The files above, as sqlx takes them.
