@@ -144,12 +144,14 @@ async fn bench_players(pool: &PgPool, players: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens every account that is reserved and not opened yet.
+/// Opens every account that is reserved and not opened yet, but for those of people who came with an
+/// invite and were cut off: they finish it themselves, and it is used then.
 async fn open_accounts(pool: &PgPool, commands: &Commands) -> anyhow::Result<usize> {
-    let pending: Vec<i64> =
-        sqlx::query_scalar("select id from identity.users where state = 'pending' order by id")
-            .fetch_all(pool)
-            .await?;
+    let pending: Vec<i64> = sqlx::query_scalar(
+        "select id from identity.users where state = 'pending' and invite_code is null order by id",
+    )
+    .fetch_all(pool)
+    .await?;
     let caller = Caller::system("seed");
     let open = |id: &i64| commands_open(commands, &caller, PlayerId(*id));
     stream::iter(pending.iter().map(open)).buffered(AT_ONCE).try_collect::<()>().await?;

@@ -320,7 +320,9 @@ mod tests {
         let deactivate = InviteCommand::Deactivate { at: at(2) };
         let deactivated = InviteEvent::InviteDeactivated { at: at(2) };
         given::<Invite>(&[]).when(&deactivate).then_refused(&InviteRefusal::NotFound);
-        given::<Invite>(&[created(ONCE)]).when(&deactivate).then(&[deactivated.clone()]);
+        given::<Invite>(&[created(ONCE)])
+            .when(&deactivate)
+            .then(std::slice::from_ref(&deactivated));
         given::<Invite>(&[created(ONCE), deactivated]).when(&deactivate).then(&[]);
     }
 }

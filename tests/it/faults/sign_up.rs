@@ -4,7 +4,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, demo_database};
+use crate::app::{Answer, App, demo_database, program};
 use crate::database::Database;
 use crate::newcomers::{PASSWORD, all_is_well, invite, is_in, sign_in, sign_up, uses, wish};
 use crate::provider::wait_for;
@@ -61,14 +61,18 @@ async fn whoever_was_cut_off_signs_in_and_has_exactly_a_thousand_gold() {
     let database = with_invite().await;
     for ((step, left), number) in STEPS.iter().zip(1..) {
         cut_off(doomed(&database, step).await, &wish(number, CODE)).await;
+        // The demo data comes in at every start, and is no way past the invite.
+        let seeded = program("club", &database.url()).arg("seed").status().await;
+        assert!(seeded.unwrap().success());
         let app = App::start_on(database.clone(), &[]).await;
-        let back = sign_in(&app, number, PASSWORD).await;
+        // Who comes back from three devices at once comes back once.
+        let back = join_all((0..3).map(|_| sign_in(&app, number, PASSWORD))).await;
         match left {
             Left::Nothing => {
-                back.is_problem(401, "INVALID_CREDENTIALS");
+                back.iter().for_each(|answer| answer.is_problem(401, "INVALID_CREDENTIALS"));
                 is_in(&sign_up(&app, &wish(number, CODE)).await);
             }
-            Left::Names | Left::Account => is_in(&back),
+            Left::Names | Left::Account => back.iter().for_each(is_in),
         }
         is_in(&sign_in(&app, number, PASSWORD).await);
         assert_eq!(uses(&app, CODE).await, number, "{step}");
