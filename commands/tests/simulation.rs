@@ -100,7 +100,7 @@ async fn node(database: &MemoryDatabase, faults: Faults, seed: u64) -> Commands 
     // In half of the histories, on both nodes, no batch goes to the lock before it has missed; with a
     // defect in none, since only batches that were sent without the lock can come late.
     let calm = if faults.planted.is_some() || (seed >> 2).is_multiple_of(2) { 0 } else { 2 };
-    let limits = Limits { batch: 8, calm, cache_bytes: 700, keys: 4, ..Limits::default() };
+    let limits = Limits { batch: 8, calm, cache_bytes: 1_500, keys: 4, ..Limits::default() };
     let bus = Bus::start(log.clone(), clock.clone(), limits).await.unwrap();
     Commands {
         codes: Codes::new(log),
