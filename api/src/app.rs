@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
+use crate::auth::lockout::Lockout;
 use crate::auth::password::Passwords;
 use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::sessions::Sessions;
@@ -29,6 +30,7 @@ use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
 use crate::config::Config;
 use crate::edge::Figures;
+use crate::limits::RateLimits;
 use crate::live::{Hub, Tickets};
 use crate::payments;
 use crate::positions::Positions;
@@ -73,6 +75,10 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Who may do what now.
     pub standings: Standings,
+    /// Counts wrong passwords.
+    pub lockout: Lockout,
+    /// Counts requests.
+    pub limits: RateLimits,
     /// Programs outside that the club knows.
     pub services: Credentials,
     /// How much gold each of the staff gives in a short time.
@@ -108,6 +114,10 @@ impl App {
         let now = commands.clock.now();
         let keys = signing::load(&pool, config.auth.signing_key.as_ref(), now).await?;
         let users = Users::new(pool.clone());
+        let fingerprints = commands.fingerprints.clone();
+        let failures = config.rates.sign_in_failures;
+        let lockout = Lockout::new(pool.clone(), fingerprints, failures);
+        let limits = RateLimits::new(&config.rates, moved_clock.as_ref());
         let services = Credentials::new(pool.clone(), ServiceKey::new(&config.auth.service_key));
         Ok(Self(Arc::new(Parts {
             config,
@@ -125,6 +135,8 @@ impl App {
             tokens: Tokens::new(keys),
             sessions: Sessions::new(pool.clone()),
             standings: worker.standings.clone(),
+            lockout,
+            limits,
             services,
             grant_pace: GrantPace::default(),
             positions: Positions::default(),

@@ -2,6 +2,7 @@
 
 pub mod grant_pace;
 pub mod languages;
+pub mod lockout;
 pub mod need;
 pub mod password;
 pub mod services;

@@ -4,6 +4,7 @@ mod approvals;
 mod game;
 mod payments;
 mod production;
+mod rates;
 mod shop;
 mod variables;
 
@@ -16,18 +17,19 @@ use commands::approvals::ApprovalPolicy;
 pub use game::GameConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
+pub use rates::RateConfig;
 pub use shop::ShopConfig;
 pub use variables::{InvalidSetting, Variables};
 
 use variables::{Flag, Origin};
+
+use crate::faults::Fault;
 
 /// The fingerprint key outside production. It protects nothing that matters there.
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
 /// What services' secrets are made of outside production. It protects nothing that matters there.
 const DEMO_SERVICE_KEY: &str = "club-demo-service-key";
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
-/// The invite code of demo data.
-const DEMO_INVITE_CODE: &str = "5858";
 
 /// Where the service runs. `ENVIRONMENT`, default `development`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +99,8 @@ pub struct Config {
     pub payments: PaymentsConfig,
     /// How the club plays.
     pub club: ClubConfig,
+    /// How fast anybody may ask.
+    pub rates: RateConfig,
     /// How the shop sells.
     pub shop: ShopConfig,
     /// `CLUB_APPROVAL_THRESHOLD`, default 100,000: so much gold, or more, is given only when another
@@ -105,6 +109,9 @@ pub struct Config {
     pub approvals: ApprovalPolicy,
     /// What is told to operators.
     pub log: LogConfig,
+    /// `CLUB_FAULT`: where the process crashes, for tests ([`Fault::name`]); default nowhere. Refused in
+    /// production.
+    pub fault: Option<Fault>,
 }
 
 /// The PostgreSQL that holds log, identities and read models.
@@ -141,9 +148,6 @@ pub struct AuthConfig {
     /// `CLUB_SIGNING_KEY`: an Ed25519 private key, as PKCS#8 PEM or as 64 hex digits, which signs
     /// access tokens. Required in production; elsewhere one is made at the first start and kept in the database.
     pub signing_key: Option<Secret>,
-    /// `CLUB_INVITE_CODES`: codes that open a sign-up, separated by commas; default `5858` outside
-    /// production and none there.
-    pub invite_codes: Vec<String>,
     /// `CLUB_SERVICE_KEY`: what the secrets of services (game servers) are made of, on every node; a
     /// well-known one unless set. Required in production. Another one changes all secrets at once.
     pub service_key: Secret,
@@ -193,16 +197,19 @@ impl Config {
     /// The first one that cannot be used: its name, what it looks like, and what is expected.
     pub fn read(variables: &Variables) -> Result<Self, InvalidSetting> {
         let environment = variables.parse("ENVIRONMENT", Environment::Development)?;
+        let limits = variables.parse("CLUB_LIMITS", Flag(true))?.0;
         Ok(Self {
             environment,
             database: DatabaseConfig::read(variables)?,
             http: HttpConfig::read(variables)?,
             auth: AuthConfig::read(variables, environment),
-            shop: ShopConfig::read(variables, variables.parse("CLUB_LIMITS", Flag(true))?.0)?,
+            shop: ShopConfig::read(variables, limits)?,
+            rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,
+            fault: variables.optional("CLUB_FAULT")?,
         })
     }
 }
@@ -237,10 +244,8 @@ impl AuthConfig {
     fn read(variables: &Variables, environment: Environment) -> Self {
         let production = environment.is_production();
         let key = variables.text("CLUB_SERVICE_KEY");
-        let open = if production { "" } else { DEMO_INVITE_CODE };
         Self {
             signing_key: variables.text("CLUB_SIGNING_KEY").map(Secret),
-            invite_codes: variables.list("CLUB_INVITE_CODES", open),
             service_key: key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
             shortest_password: if production { 10 } else { 4 },
         }
@@ -286,7 +291,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.environment, Environment::Development);
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:8000");
-        assert_eq!(config.auth.invite_codes, ["5858"]);
+        assert_eq!(config.fault, None);
         assert_eq!(config.auth.shortest_password, 4);
         assert!(config.club.limits);
         assert_eq!(config.database.owner_url, config.database.url);

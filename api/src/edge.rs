@@ -1,5 +1,6 @@
 //! What happens to every request, whatever it asks for: a path without a final slash, a request
-//! id, rules about browsers' origins, no panic that ends a connection, problems as problem+json,
+//! id, rules about browsers' origins, limits on
+//! haste, no panic that ends a connection, problems as problem+json,
 //! one line in the access log, and figures.
 
 pub mod cors;
@@ -44,7 +45,13 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let mut response = if cors::is_preflight(&request) {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        guarded(request, next).await
+        let (allowed, told) = app.limits.count(&app, &request);
+        let mut response = match allowed {
+            Ok(()) => guarded(request, next).await,
+            Err(refusal) => refusal.into_response(),
+        };
+        told.write(response.headers_mut());
+        response
     };
 
     if let (Some(attempt), Some(code)) = (attempt, refused::code(&response)) {

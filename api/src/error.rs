@@ -44,6 +44,8 @@ pub enum Reason {
     Banned,
     /// The invite code opens nothing.
     InvalidInviteCode,
+    /// Nobody comes in with the invite code any more.
+    InviteExhausted,
     /// A request in somebody else's name.
     UserMismatch,
     /// The product is for a higher rank.
@@ -190,6 +192,7 @@ impl Reason {
             Self::Forbidden => (403, "FORBIDDEN", "Not allowed"),
             Self::Banned => (403, "BANNED", "Banned"),
             Self::InvalidInviteCode => (403, "INVALID_INVITE_CODE", "The invite code is not valid"),
+            Self::InviteExhausted => (403, "INVITE_EXHAUSTED", "The invite code is used up"),
             Self::UserMismatch => (403, "USER_MISMATCH", "This is somebody else's account"),
             Self::RankRequired => (403, "RANK_REQUIRED", "A higher rank is required"),
             Self::OriginRefused => (403, "ORIGIN_REFUSED", "This page may not connect"),

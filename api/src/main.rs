@@ -8,7 +8,10 @@ mod config;
 mod database;
 mod edge;
 mod error;
+mod faults;
 mod game;
+mod invites;
+mod limits;
 mod live;
 mod payments;
 mod positions;
@@ -40,6 +43,7 @@ Examples:
   club openapi > api/openapi.json
   club reconcile                   compare the payment provider's books with the log
   club reconcile --repair          … and bring the log in line where it can be
+  club invites create --max-uses 1                 a code to sign up with; prints it
   club services add game-eu --scope actions:*      let a game server in; prints its secret
 
 Everything is set from the environment: see .env.example.";
@@ -71,6 +75,8 @@ enum Role {
     Openapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
     Reconcile(reconcile::Arguments),
+    /// Makes and closes codes with which people may sign up.
+    Invites(invites::Arguments),
     /// Lets game servers and other programs in, changes their secrets, and takes them out.
     Services(services::Arguments),
 }
@@ -80,6 +86,7 @@ fn main() -> ExitCode {
     let failed = match arguments.role {
         Role::Reconcile(_) => ExitCode::from(reconcile::COULD_NOT_SEE),
         Role::Services(_) => ExitCode::from(services::COULD_NOT_TRY),
+        Role::Invites(_) => ExitCode::from(invites::COULD_NOT_TRY),
         _ => ExitCode::FAILURE,
     };
     match run(arguments.role) {
@@ -126,6 +133,7 @@ fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
             Role::Openapi | Role::Game => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
+            Role::Invites(arguments) => return invites::run(&config, &arguments).await,
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -30,7 +30,7 @@ use crate::error::{ApiError, Reason};
 
 pub use docs::document;
 
-use admin::{approvals, grants, packages, products, promos, stats, transactions};
+use admin::{approvals, grants, invites, packages, products, promos, stats, transactions};
 use docs::Security;
 
 /// The whole service.
@@ -79,6 +79,8 @@ pub fn all(app: App) -> Router {
         .route("/api/admin/limited-packages/{code}/enable", post(packages::enable))
         .route("/api/admin/limited-packages/{code}/disable", post(packages::disable))
         .route("/api/admin/promo-codes", get(promos::list).post(promos::add))
+        .route("/api/admin/invites", get(invites::list).post(invites::add))
+        .route("/api/admin/invites/{code}/deactivate", post(invites::deactivate))
         .route("/api/admin/transactions", get(transactions::list))
         .route("/api/admin/transactions/{receipt}/force-settle", post(transactions::force))
         .route("/api/admin/transactions/{receipt}/refund", post(transactions::refund))
@@ -244,6 +246,7 @@ fn for_trying() -> Router<App> {
         products::deactivate, stats::stats, stats::categories,
         packages::list, packages::add, packages::enable, packages::disable,
         promos::list, promos::add,
+        invites::list, invites::add, invites::deactivate,
         transactions::list, transactions::force, transactions::refund,
         realtime::ticket, test::spend, test::clock, test::move_clock,
     ),

@@ -1,5 +1,6 @@
 //! The role `seed`: demo data. What is there already stays as it is, so it can run at every start.
 
+mod invites;
 mod packages;
 mod people;
 mod play;
@@ -60,12 +61,23 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     let defined = define_products(&commands).await?;
     let packages = define_packages(&commands).await?;
     let promos = define_promos(&commands).await?;
+    let invites = invites::create(&commands).await?;
     let events = define_events(&commands).await?;
     let missions = define_missions(&commands).await?;
     let closed = tokio::time::timeout(CLOSE_PATIENCE, commands.bus.close()).await;
     closed.context("the log did not take everything in time: run it again")?;
     let (products, play) = (defined, events + missions);
-    tracing::info!(people, services, opened, products, packages, promos, play, "demo data is in");
+    tracing::info!(
+        people,
+        services,
+        opened,
+        products,
+        packages,
+        promos,
+        invites,
+        play,
+        "demo data is in"
+    );
     Ok(())
 }
 
@@ -134,12 +146,14 @@ async fn bench_players(pool: &PgPool, players: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens every account that is reserved and not opened yet.
+/// Opens every account that is reserved and not opened yet, but for those of people who came with an
+/// invite and were cut off: they finish it themselves, and it is used then.
 async fn open_accounts(pool: &PgPool, commands: &Commands) -> anyhow::Result<usize> {
-    let pending: Vec<i64> =
-        sqlx::query_scalar("select id from identity.users where state = 'pending' order by id")
-            .fetch_all(pool)
-            .await?;
+    let pending: Vec<i64> = sqlx::query_scalar(
+        "select id from identity.users where state = 'pending' and invite_code is null order by id",
+    )
+    .fetch_all(pool)
+    .await?;
     let caller = Caller::system("seed");
     let open = |id: &i64| commands_open(commands, &caller, PlayerId(*id));
     stream::iter(pending.iter().map(open)).buffered(AT_ONCE).try_collect::<()>().await?;
@@ -248,8 +262,12 @@ async fn define_missions(commands: &Commands) -> anyhow::Result<usize> {
 /// If the database cannot be reached.
 pub async fn demo_credentials(config: &DatabaseConfig) -> anyhow::Result<Vec<Unsafe>> {
     let pool = database::service_pool(config, 1).await?;
-    let (accounts, service) = (demo_accounts(&pool).await?, services::demo_service(&pool).await?);
-    Ok(accounts.into_iter().chain(service).collect())
+    let found = [
+        demo_accounts(&pool).await?,
+        services::demo_service(&pool).await?,
+        invites::open_invite(&pool).await?,
+    ];
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Accounts that open with the demo's passwords.

@@ -1,6 +1,7 @@
 //! The role `serve`: checks, starts, listens, and ends in order.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,9 +84,11 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
     let environment = app.config.environment.name();
     let position = app.commands.bus.head().position;
     tracing::info!(%address, environment, position, "the club is open");
+    let counting = app.clone();
+    tokio::spawn(async move { counting.limits.keep_small().await });
     let (stop, stopping) = watch::channel(false);
     let service = AnySlash(routes::all(app.clone()));
-    let service = ServiceExt::<Request>::into_make_service(service);
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
     // Small answers must not wait for more to come.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let server = axum::serve(listener, service).with_graceful_shutdown(told(stopping));

@@ -22,7 +22,8 @@ pub struct SpendAnswer {
 }
 
 impl Commands {
-    /// Opens a player's account with the sign-up bonus. Asking again does nothing.
+    /// Opens a player's account with the sign-up bonus, and without an invite: for the club itself, and
+    /// for who signed up before uses were counted. Asking again does nothing.
     ///
     /// # Errors
     /// As every command: see [`Failure`].
@@ -31,8 +32,7 @@ impl Commands {
         caller: &Caller,
         player: PlayerId,
     ) -> Result<Committed, Failure<AccountRefusal>> {
-        let bonus = Gold::new(SIGN_UP_BONUS).unwrap_or_default();
-        let command = AccountCommand::Open { at: self.clock.now(), bonus };
+        let command = AccountCommand::Open { at: self.clock.now(), bonus: sign_up_bonus() };
         let request = Request::new(caller, Some(player));
         self.bus.execute(request, move |world| world.decide::<Account>(player, &command)).await
     }
@@ -77,4 +77,9 @@ impl Commands {
         let look = |account: &Account| account.is_open().then(|| account.wallet());
         self.bus.look::<Account, _>(player, look).await
     }
+}
+
+/// What is given for signing up.
+pub(crate) fn sign_up_bonus() -> Gold {
+    Gold::new(SIGN_UP_BONUS).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::identity::Identity;
+use domain::invite::Invite;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
@@ -50,7 +51,8 @@ families!(
     Activity,
     MissionBoard,
     LiveEvent,
-    Approval
+    Approval,
+    Invite
 );
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.

@@ -18,6 +18,7 @@ pub mod daily;
 pub mod events;
 pub mod families;
 pub mod grants;
+pub mod invites;
 pub mod keys;
 pub mod log;
 pub mod missions;

@@ -8,8 +8,11 @@ use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
-use crate::id::{ApprovalId, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
+use crate::id::{
+    ApprovalId, InviteCode, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode,
+};
 use crate::identity::{Identity, IdentityEvent};
+use crate::invite::{Invite, InviteEvent};
 use crate::live_event::{LiveEvent, LiveEventEvent};
 use crate::mission::{MissionBoard, MissionEvent, TheBoard};
 use crate::package::{Package, PackageEvent};
@@ -41,6 +44,8 @@ pub enum ClubEvent {
     Mission(MissionEvent),
     /// Of an event that players join.
     LiveEvent(LiveEventId, LiveEventEvent),
+    /// Of an invite.
+    Invite(InviteCode, InviteEvent),
     /// Of a request for what takes two members of the staff.
     Approval(ApprovalId, ApprovalEvent),
 }
@@ -64,6 +69,7 @@ impl ClubEvent {
             Role::TYPE => Ok(Self::Role(stored::decode_id(id)?, event.decode()?)),
             Activity::TYPE => Ok(Self::Activity(stored::decode_id(id)?, event.decode()?)),
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
+            Invite::TYPE => Ok(Self::Invite(stored::decode_id(id)?, event.decode()?)),
             Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;

@@ -136,7 +136,7 @@ hex_code!(
     "card fingerprint"
 );
 
-/// The longest code of a package or promotion, and the longest name of a counter.
+/// The longest code of a package, promotion or invite, and the longest name of a counter.
 pub const LONGEST_CODE: usize = 40;
 
 hex_code!(
@@ -147,7 +147,7 @@ hex_code!(
 );
 
 macro_rules! text_code {
-    ($(#[$doc:meta])* $name:ident, $letter:ident, $others:literal, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $letter:ident, $others:literal, $is_number:literal, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
@@ -181,8 +181,9 @@ macro_rules! text_code {
             type Err = InvalidId;
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let allowed = |b: u8| b.$letter() || b.is_ascii_digit() || $others.contains(&b);
-                // A letter or more: a code is never taken for a number.
-                let is_code = text.bytes().all(allowed) && text.bytes().any(|b| b.$letter());
+                // A letter or more, where a code must never be taken for a number.
+                let is_enough = |b: u8| b.$letter() || $is_number;
+                let is_code = text.bytes().all(allowed) && text.bytes().any(is_enough);
                 let mut bytes = [0; LONGEST_CODE];
                 match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
                     (Some(room), Ok(length)) if is_code => {
@@ -214,6 +215,7 @@ text_code!(
     PackageCode,
     is_ascii_uppercase,
     b"_-",
+    false,
     "package code"
 );
 text_code!(
@@ -221,7 +223,16 @@ text_code!(
     PromoCode,
     is_ascii_uppercase,
     b"_-",
+    false,
     "promo code"
+);
+text_code!(
+    /// An invite: up to 40 of `A-Z 0-9 _ -`. Digits alone will do.
+    InviteCode,
+    is_ascii_uppercase,
+    b"_-",
+    true,
+    "invite code"
 );
 text_code!(
     /// Something that players do and that is counted, such as `play_count`: up to 40 of `a-z 0-9 _`,
@@ -229,6 +240,7 @@ text_code!(
     Counter,
     is_ascii_lowercase,
     b"_",
+    false,
     "counter"
 );
 
@@ -237,6 +249,7 @@ text_code!(
     RoleCode,
     is_ascii_lowercase,
     b"_",
+    false,
     "role"
 );
 
@@ -293,6 +306,16 @@ mod tests {
             assert!(text.parse::<PromoCode>().is_err(), "{text}");
         }
         assert!("A".repeat(40).parse::<PromoCode>().is_ok());
+    }
+
+    #[test]
+    fn an_invite_may_be_a_number() {
+        for text in ["5858", "K7P2-HALL", "A"] {
+            assert_eq!(text.parse::<InviteCode>().unwrap().to_string(), text);
+        }
+        for text in ["", "a", "58 58", "5858\0", &"5".repeat(41)] {
+            assert!(text.parse::<InviteCode>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod encoding;
 pub mod event;
 pub mod id;
 pub mod identity;
+pub mod invite;
 mod layered;
 pub mod limit;
 pub mod live_event;

@@ -8,6 +8,7 @@ use domain::approval::ApprovalEvent;
 use domain::audit::AuditEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
+use domain::invite::InviteEvent;
 use domain::live_event::LiveEventEvent;
 use domain::mission::MissionEvent;
 use domain::package::PackageEvent;
@@ -90,6 +91,8 @@ families! {
         MissionEvent, "../src/mission.rs", "../fixtures/mission.jsonl";
     live_event_events_keep_their_shape:
         LiveEventEvent, "../src/live_event.rs", "../fixtures/live_event.jsonl";
+    invite_events_keep_their_shape:
+        InviteEvent, "../src/invite.rs", "../fixtures/invite.jsonl";
     approval_events_keep_their_shape:
         ApprovalEvent, "../src/approval.rs", "../fixtures/approval.jsonl";
 }

@@ -26,6 +26,7 @@ pub mod audit;
 pub mod balances;
 pub mod books;
 pub mod catalog;
+pub mod invites;
 pub mod items;
 pub mod levels;
 pub mod live_events;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(live_events::LiveEvents::default()),
         Box::new(participations::Participations::default()),
         Box::new(rewards::RewardsPaid::default()),
+        Box::new(invites::Invites::default()),
         Box::new(approvals::Approvals::default()),
         Box::new(audit::AuditLines::default()),
     ]
@@ -145,7 +147,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => None,
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;

@@ -26,6 +26,7 @@ mod approvals;
 mod chain;
 mod daily;
 mod holds;
+mod invites;
 mod items;
 mod meaning;
 mod picture;
@@ -72,6 +73,8 @@ pub enum Check {
     Reward,
     /// Whoever joins an event with so many seats takes one of them, and there are no more.
     Seats,
+    /// An invite lets in as many as it may, while it may, and each of them has an account.
+    Invite,
     /// Gold that takes two of the staff is given where another one agreed, in time and once.
     Approval,
     /// Both sides of all movements add up to zero.

@@ -8,6 +8,7 @@ use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::identity::Identity;
+use domain::invite::Invite;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
@@ -21,7 +22,7 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 11] = [
+const FAMILIES: [&str; 12] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
@@ -32,6 +33,7 @@ const FAMILIES: [&str; 11] = [
     Activity::TYPE,
     MissionBoard::TYPE,
     LiveEvent::TYPE,
+    Invite::TYPE,
     Approval::TYPE,
 ];
 
@@ -41,8 +43,8 @@ pub struct Arguments {
     /// The stream's family
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream: a player's, product's, event's or approval's id, a package's or promotion's code,
-    /// or `board`
+    /// The stream: a player's, product's, event's or approval's id, a package's, promotion's or
+    /// invite's code, or `board`
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -62,6 +64,7 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Activity::TYPE => fold::<Activity>(pool, arguments).await,
         MissionBoard::TYPE => fold::<MissionBoard>(pool, arguments).await,
         LiveEvent::TYPE => fold::<LiveEvent>(pool, arguments).await,
+        Invite::TYPE => fold::<Invite>(pool, arguments).await,
         Approval::TYPE => fold::<Approval>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }

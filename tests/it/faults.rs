@@ -16,5 +16,6 @@ mod reporters;
 mod restores;
 mod screen;
 mod services;
+mod sign_up;
 mod stock;
 mod wire;

@@ -11,6 +11,7 @@ mod browser;
 mod database;
 mod faults;
 mod log;
+mod newcomers;
 mod node;
 mod openapi;
 mod payments;

@@ -8,6 +8,7 @@ mod health;
 mod idempotency;
 mod index;
 mod inventory;
+mod limits;
 mod realtime;
 mod shop;
 mod streak;

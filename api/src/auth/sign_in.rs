@@ -81,12 +81,15 @@ pub struct UserView {
 /// Finds somebody by name and password, and finishes what a crash left of the sign-up.
 ///
 /// # Errors
-/// If name or password are wrong; which one is not told.
+/// If name or password are wrong; which one is not told. Or if too many passwords were.
 pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User, ApiError> {
     let user = app.users.by_name(&wish.site_id).await?;
+    let who = app.lockout.who(&wish.site_id, user.as_ref().map(|user| user.id));
+    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let password = wish.password;
     let is_right = app.passwords.verify(password.clone(), hash).await?;
+    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
     let Some(user) = user.filter(|_| is_right) else {
         let detail = "there is no such user with this password: check both";
         return Err(ApiError::new(Reason::InvalidCredentials, detail));
@@ -101,7 +104,7 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User
     if user.is_active {
         return Ok(user);
     }
-    super::sign_up::open(app, asked, user.id).await?;
+    super::sign_up::open(app, asked, user.id, user.invite).await?;
     Ok(User { is_active: true, ..user })
 }
 

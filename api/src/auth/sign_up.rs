@@ -1,18 +1,27 @@
-//! Becoming a player: names reserved, account opened in the log, row active. Whatever a crash
-//! leaves in between, the next sign-in finishes.
+//! Becoming a player: names reserved, account opened in the log with a use of the invite, row active.
+//! Whatever a crash leaves in between, the next sign-in finishes; if none comes, the names go to the
+//! next who wants them.
 
-use commands::Caller;
+use chrono::TimeDelta;
+use commands::invites::{GivenUp, OpeningRefusal};
+use commands::{Caller, Failure};
 use domain::event::Actor;
-use domain::id::PlayerId;
+use domain::id::{InviteCode, PlayerId};
+use domain::invite::InviteRefusal;
 
 use super::users::NewUser;
 use crate::app::App;
 use crate::body::{Fields, values};
 use crate::config::AuthConfig;
-use crate::error::{ApiError, Reason};
+use crate::error::ApiError;
+use crate::faults::Fault;
 use crate::request::Asked;
 
 const LONGEST_PASSWORD: usize = 256;
+
+/// For so long names are kept for a sign-up that did not come to its end. One takes less than a second;
+/// whoever was cut off has this time to sign in and finish it, before somebody else may have the names.
+const RESERVED_FOR: TimeDelta = TimeDelta::minutes(5);
 
 /// What somebody sends to become a player.
 #[derive(Debug, Clone, utoipa::ToSchema)]
@@ -58,28 +67,83 @@ impl SignUp {
 /// # Errors
 /// If the invite code opens nothing or a name is taken.
 pub async fn sign_up(app: &App, asked: &Asked, wish: SignUp) -> Result<PlayerId, ApiError> {
-    if !app.config.auth.invite_codes.contains(&wish.invite_code) {
-        let detail = "this invite code is not valid: ask whoever invited you";
-        return Err(ApiError::new(Reason::InvalidInviteCode, detail));
-    }
+    let invite = open_invite(app, &wish.invite_code).await?;
     let user = NewUser {
         site_id: wish.site_id,
         nickname: wish.nickname,
         phone_number: wish.phone_number,
         password_hash: app.passwords.hash(wish.password).await?,
+        invite,
     };
-    let player = app.users.reserve(&user, app.commands.clock.now()).await?;
-    open(app, asked, player).await?;
+    Fault::WishChecked.may_strike(&app.config);
+    let now = app.commands.clock.now();
+    for (stale, invite) in app.users.stale_namesakes(&user, now - RESERVED_FOR).await? {
+        give_up(app, asked, stale, invite).await?;
+    }
+    let player = app.users.reserve(&user, now).await?;
+    Fault::NamesReserved.may_strike(&app.config);
+    open(app, asked, player, Some(invite)).await?;
+    Fault::RowActivated.may_strike(&app.config);
     Ok(player)
 }
 
-/// Opens the account of somebody whose names are reserved; asking again does nothing.
+/// The invite behind a code, if it lets anybody in now. Looked at before anything is written, so that
+/// who has no invite leaves no trace; what counts is decided when the account is opened.
+async fn open_invite(app: &App, code: &str) -> Result<InviteCode, ApiError> {
+    let code = code.to_ascii_uppercase().parse().map_err(|_| InviteRefusal::NotFound);
+    let admitted = match code {
+        Ok(code) => app.commands.invite_admits(code).await?.map(|()| code),
+        Err(refusal) => Err(refusal),
+    };
+    admitted.map_err(|refusal| OpeningRefusal::Invite(refusal).into())
+}
+
+/// Opens the account of somebody whose names are reserved, and uses the invite that they came with;
+/// asking again does nothing. An invite that lets them in no more ends the sign-up: the names are free
+/// again.
 ///
 /// # Errors
-/// If log or database cannot be reached: then the next sign-in tries again.
-pub async fn open(app: &App, asked: &Asked, player: PlayerId) -> Result<(), ApiError> {
+/// If the invite lets nobody in any more; or if log or database cannot be reached: then the next
+/// sign-in tries again.
+pub async fn open(
+    app: &App,
+    asked: &Asked,
+    player: PlayerId,
+    invite: Option<InviteCode>,
+) -> Result<(), ApiError> {
+    // Harmless to repeat by itself: the request's key is for nothing here.
     let caller = Caller { key: None, ..asked.caller(Actor::Player(player)) };
-    let opened = app.commands.open_account(&caller, player).await?;
+    let opened = match invite {
+        Some(invite) => app.commands.open_invited_account(&caller, player, invite).await,
+        None => app.commands.open_account(&caller, player).await.map_err(Failure::widen),
+    };
+    if let (Err(Failure::Refused { .. }), Some(invite)) = (&opened, invite) {
+        give_up(app, asked, player, invite).await?;
+    }
+    let opened = opened?;
+    Fault::AccountOpened.may_strike(&app.config);
     app.positions.acknowledge(player, opened.place.position);
     app.users.activate(player).await
+}
+
+/// Ends a sign-up that did not come to its end. The log says first that its account will never be
+/// opened, and then the names are free: so nobody comes back to an account whose names are another's.
+/// If the account is open after all, the row says so, and the names stay taken.
+async fn give_up(
+    app: &App,
+    asked: &Asked,
+    player: PlayerId,
+    invite: InviteCode,
+) -> Result<(), ApiError> {
+    // It may be somebody else who wants the names, so it is not the player who does this.
+    let caller = Caller { key: None, ..asked.caller(Actor::System("sign_up")) };
+    match app.commands.give_up_sign_up(&caller, player, invite).await? {
+        GivenUp::Open => app.users.activate(player).await,
+        GivenUp::Lapsed => {
+            Fault::OldSignUpLapsed.may_strike(&app.config);
+            app.users.release(player).await?;
+            Fault::OldSignUpReleased.may_strike(&app.config);
+            Ok(())
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::id::PlayerId;
+use domain::id::{InviteCode, PlayerId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 
@@ -41,6 +41,8 @@ pub struct User {
     pub is_active: bool,
     /// When they signed up.
     pub created_at: DateTime<Utc>,
+    /// The invite that a sign-up came with that has not come to its end.
+    pub invite: Option<InviteCode>,
 }
 
 /// Somebody as the staff sees them.
@@ -84,13 +86,15 @@ pub struct NewUser {
     pub phone_number: String,
     /// The hash of the password.
     pub password_hash: String,
+    /// What they came with.
+    pub invite: InviteCode,
 }
 
 /// Reads and writes the identity table.
 #[derive(Debug, Clone)]
 pub struct Users(PgPool);
 
-const COLUMNS: &str = "id, site_id, nickname, password_hash, state, created_at";
+const COLUMNS: &str = "id, site_id, nickname, password_hash, state, created_at, invite_code";
 
 impl Users {
     /// In this database.
@@ -106,8 +110,8 @@ impl Users {
     pub async fn reserve(&self, user: &NewUser, now: DateTime<Utc>) -> Result<PlayerId, ApiError> {
         let id = sqlx::query_scalar(
             "insert into identity.users
-                    (site_id, nickname, phone_number, password_hash, state, created_at)
-             values ($1, $2, $3, $4, 'pending', $5)
+                    (site_id, nickname, phone_number, password_hash, state, created_at, invite_code)
+             values ($1, $2, $3, $4, 'pending', $5, $6)
              returning id",
         )
         .bind(&user.site_id)
@@ -115,10 +119,47 @@ impl Users {
         .bind(&user.phone_number)
         .bind(&user.password_hash)
         .bind(now)
+        .bind(user.invite.as_str())
         .fetch_one(&self.0)
         .await
         .map_err(|error| taken(&error).unwrap_or_else(|| error.into()))?;
         Ok(PlayerId(id))
+    }
+
+    /// Sign-ups from before a moment that hold one of these names and have not come to their end.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn stale_namesakes(
+        &self,
+        user: &NewUser,
+        before: DateTime<Utc>,
+    ) -> Result<Vec<(PlayerId, InviteCode)>, ApiError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "select id, invite_code from identity.users
+              where (site_id = $1 or lower(nickname) = lower($2) or phone_number = $3)
+                and state = 'pending' and invite_code is not null and created_at < $4",
+        )
+        .bind(&user.site_id)
+        .bind(&user.nickname)
+        .bind(&user.phone_number)
+        .bind(before)
+        .fetch_all(&self.0)
+        .await?;
+        let stale = rows.iter().map(|(id, code)| Ok((PlayerId(*id), invite_code(code)?)));
+        stale.collect()
+    }
+
+    /// The names of a sign-up that was given up are free again.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn release(&self, id: PlayerId) -> Result<(), ApiError> {
+        sqlx::query("delete from identity.users where id = $1 and state = 'pending'")
+            .bind(id.0)
+            .execute(&self.0)
+            .await?;
+        Ok(())
     }
 
     /// The names by which others see these users; whoever is gone has none.
@@ -135,15 +176,14 @@ impl Users {
         Ok(rows.into_iter().map(|(id, nickname)| (PlayerId(id), nickname)).collect())
     }
 
-    /// The account has been opened.
+    /// The account has been opened; with which invite stands in the log.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn activate(&self, id: PlayerId) -> Result<(), ApiError> {
-        sqlx::query("update identity.users set state = 'active' where id = $1")
-            .bind(id.0)
-            .execute(&self.0)
-            .await?;
+        let activate =
+            "update identity.users set state = 'active', invite_code = null where id = $1";
+        sqlx::query(activate).bind(id.0).execute(&self.0).await?;
         Ok(())
     }
 
@@ -234,6 +274,7 @@ impl Users {
 }
 
 fn user(row: &PgRow) -> Result<User, ApiError> {
+    let invite: Option<&str> = row.try_get("invite_code")?;
     Ok(User {
         id: PlayerId(row.try_get("id")?),
         site_id: row.try_get("site_id")?,
@@ -241,7 +282,12 @@ fn user(row: &PgRow) -> Result<User, ApiError> {
         password_hash: row.try_get("password_hash")?,
         is_active: row.try_get::<&str, _>("state")? == "active",
         created_at: row.try_get("created_at")?,
+        invite: invite.map(invite_code).transpose()?,
     })
+}
+
+fn invite_code(stored: &str) -> Result<InviteCode, ApiError> {
+    stored.parse().map_err(ApiError::internal)
 }
 
 fn person(row: &PgRow) -> Result<Person, ApiError> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use commands::IdempotencyKey;
-use domain::id::{LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
+use domain::id::{InviteCode, LONGEST_CODE, PackageCode, PlayerId, ProductId, PromoCode, RoleCode};
 use domain::limit::{Period, UseLimit};
 use domain::money::{Cents, Currency, Gold, MAX_GOLD, Percent, Quantity};
 use domain::offer::Rank;
@@ -143,6 +143,19 @@ pub fn package_code(value: &Value) -> Result<PackageCode, Wrong> {
 /// Anything else.
 pub fn promo_code(value: &Value) -> Result<PromoCode, Wrong> {
     code(value)
+}
+
+/// The shortest code of an invite that somebody may choose: shorter ones are tried out too soon.
+const SHORTEST_INVITE: usize = 4;
+
+/// An invite's code; small letters are taken for capitals.
+///
+/// # Errors
+/// Anything else.
+pub fn invite_code(value: &Value) -> Result<InviteCode, Wrong> {
+    let text = text(value, SHORTEST_INVITE, LONGEST_CODE)?.to_ascii_uppercase();
+    let msg = "expected letters, digits, - and _";
+    text.parse().map_err(|_| Wrong::new("string_pattern_mismatch", msg))
 }
 
 fn code<T: std::str::FromStr>(value: &Value) -> Result<T, Wrong> {

@@ -1,9 +1,7 @@
 //! What production refuses to start with: everything that is fine for a demo and open to the world.
 
 use super::payments::DEMO_WEBHOOK_SECRET;
-use super::{
-    Config, DEMO_FINGERPRINT_KEY, DEMO_INVITE_CODE, DEMO_SERVICE_KEY, PaymentsConfig, Secret,
-};
+use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_SERVICE_KEY, PaymentsConfig, Secret};
 
 /// Why the service does not start in production, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +19,14 @@ pub enum Unsafe {
     #[error("CLUB_SERVICE_KEY is not set: set it to a secret of your own, the same on every node")]
     DefaultServiceKey,
     /// The demo's invite code opens sign-up to everybody.
-    #[error("CLUB_INVITE_CODES contains 5858, which everybody knows: take it out")]
-    OpenInviteCode,
+    #[error(
+        "the invite code {0}, which everybody knows, opens sign-up: close it with \
+         'club invites deactivate {0}'"
+    )]
+    OpenInviteCode(&'static str),
+    /// The process is to crash.
+    #[error("CLUB_FAULT is set, which is for tests only: unset it")]
+    Fault,
     /// All limits are off.
     #[error("CLUB_LIMITS is off, which is for benchmarks only: unset it")]
     LimitsOff,
@@ -60,14 +64,13 @@ impl Config {
         if !self.environment.is_production() {
             return vec![];
         }
-        let demo_code = self.auth.invite_codes.iter().any(|code| code == DEMO_INVITE_CODE);
         let demo_key = self.club.fingerprint_key.reveal() == DEMO_FINGERPRINT_KEY;
         [
             (demo_key, Unsafe::DefaultFingerprintKey),
             (self.auth.signing_key.is_none(), Unsafe::NoSigningKey),
             (self.has_demo_service_key(), Unsafe::DefaultServiceKey),
-            (demo_code, Unsafe::OpenInviteCode),
             (!self.club.limits, Unsafe::LimitsOff),
+            (self.fault.is_some(), Unsafe::Fault),
         ]
         .into_iter()
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
@@ -117,14 +120,17 @@ mod tests {
 
     #[test]
     fn production_says_everything_that_is_wrong_at_once() {
-        let settings =
-            [("ENVIRONMENT", "production"), ("CLUB_LIMITS", "off"), ("CLUB_INVITE_CODES", "5858")];
+        let settings = [
+            ("ENVIRONMENT", "production"),
+            ("CLUB_LIMITS", "off"),
+            ("CLUB_FAULT", "sign_up/reserved"),
+        ];
         let all = [
             Unsafe::DefaultFingerprintKey,
             Unsafe::NoSigningKey,
             Unsafe::DefaultServiceKey,
-            Unsafe::OpenInviteCode,
             Unsafe::LimitsOff,
+            Unsafe::Fault,
         ];
         assert_eq!(found(&settings), all);
     }

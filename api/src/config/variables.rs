@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::{Environment, LogFormat};
+use crate::faults::Fault;
 
 /// A setting that cannot be used. Never shows the value: it might be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +155,14 @@ impl Setting for LogFormat {
             "text" => Some(Self::Text),
             _ => None,
         }
+    }
+}
+
+impl Setting for Fault {
+    const EXPECTED: &'static str = "a point that api/src/faults.rs names, such as sign_up/reserved";
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == text)
     }
 }
 

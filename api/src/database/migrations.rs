@@ -16,7 +16,9 @@ const ALL: &[(&str, &str)] = &[
     ("0007_webhooks", include_str!("../../../migrations/0007_webhooks.sql")),
     ("0008_snapshots", include_str!("../../../migrations/0008_snapshots.sql")),
     ("0009_services", include_str!("../../../migrations/0009_services.sql")),
-    ("0010_sessions", include_str!("../../../migrations/0010_sessions.sql")),
+    ("0010_invites", include_str!("../../../migrations/0010_invites.sql")),
+    ("0011_sign_in_failures", include_str!("../../../migrations/0011_sign_in_failures.sql")),
+    ("0012_sessions", include_str!("../../../migrations/0012_sessions.sql")),
 ];
 
 /// The files above, as sqlx takes them.

@@ -13,8 +13,9 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Idempotency-Key, X-Idempotency-Key, X-Min-Position, \
      X-Request-Id, traceparent, If-Match",
 );
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("X-Request-Id, Idempotency-Replayed, Retry-After, ETag");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "X-Request-Id, Idempotency-Replayed, Retry-After, RateLimit, RateLimit-Policy, ETag",
+);
 const TEN_MINUTES: HeaderValue = HeaderValue::from_static("600");
 
 /// Whether a browser asks what it may send.

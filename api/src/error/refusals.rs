@@ -4,6 +4,7 @@ use commands::Failure;
 use commands::approvals::ApprovalNeeded;
 use commands::bus::Unavailable;
 use commands::grants::GrantRefusal;
+use commands::invites::OpeningRefusal;
 use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
 use commands::standing::StandingRefusal;
@@ -11,6 +12,7 @@ use domain::account::{AccountRefusal, FraudRule, SpendLock};
 use domain::approval::ApprovalRefusal;
 use domain::audit::AuditRefusal;
 use domain::identity::IdentityRefusal;
+use domain::invite::InviteRefusal;
 use domain::live_event::LiveEventRefusal;
 use domain::mission::MissionRefusal;
 use domain::package::PackageRefusal;
@@ -153,6 +155,32 @@ impl From<PromoRefusal> for ApiError {
             PromoRefusal::Exhausted => Reason::PromoExhausted,
         };
         Self::new(reason, detail)
+    }
+}
+
+impl From<InviteRefusal> for ApiError {
+    fn from(refusal: InviteRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            InviteRefusal::NotFound => told(Reason::NotFound),
+            InviteRefusal::AlreadyCreated => told(Reason::Conflict),
+            InviteRefusal::OverAlready => wrong_field("expires_at", refusal.to_string()),
+            InviteRefusal::Deactivated | InviteRefusal::Expired | InviteRefusal::Lapsed => {
+                told(Reason::InvalidInviteCode)
+            }
+            InviteRefusal::Exhausted => told(Reason::InviteExhausted),
+        }
+    }
+}
+
+impl From<OpeningRefusal> for ApiError {
+    fn from(refusal: OpeningRefusal) -> Self {
+        match refusal {
+            // Whoever signs up is not told whether a code was ever there.
+            OpeningRefusal::Invite(InviteRefusal::NotFound) => InviteRefusal::Deactivated.into(),
+            OpeningRefusal::Invite(refusal) => refusal.into(),
+            OpeningRefusal::Account(refusal) => refusal.into(),
+        }
     }
 }
 

@@ -164,7 +164,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Audit(..)
         | ClubEvent::Mission(..)
         | ClubEvent::LiveEvent(..)
-        | ClubEvent::Approval(..) => vec![],
+        | ClubEvent::Approval(..)
+        | ClubEvent::Invite(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {

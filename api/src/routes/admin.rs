@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod audit;
 pub mod events;
 pub mod grants;
+pub mod invites;
 pub mod missions;
 pub mod packages;
 pub mod products;

@@ -41,7 +41,7 @@ fn user_agent(headers: &HeaderMap) -> Option<&str> {
 /// Becomes a player: 1,000 gold to begin with.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "identity", request_body = SignUp, responses(
     (status = 201, description = "signed up and in", body = SignedIn),
-    (status = 403, description = "the invite code opens nothing", body = Problem),
+    (status = 403, description = "the invite code opens nothing, or no more: INVALID_INVITE_CODE or INVITE_EXHAUSTED", body = Problem),
     (status = 409, description = "a name is taken: SITE_ID_TAKEN, NICKNAME_TAKEN or PHONE_NUMBER_TAKEN", body = Problem),
     (status = 422, description = "fields that cannot be used", body = Problem)))]
 pub async fn sign_up(
@@ -61,8 +61,9 @@ pub async fn sign_up(
 #[utoipa::path(post, path = "/api/auth/login", tag = "identity", request_body = SignIn, responses(
     (status = 200, description = "signed in", body = SignedIn),
     (status = 401, description = "wrong name or password", body = Problem),
-    (status = 403, description = "BANNED: kept out by the staff; says until when", body = Problem),
-    (status = 422, description = "fields that cannot be used", body = Problem)))]
+    (status = 403, description = "BANNED: kept out by the staff, says until when; or a sign-up that was cut off cannot be finished: INVALID_INVITE_CODE or INVITE_EXHAUSTED", body = Problem),
+    (status = 422, description = "fields that cannot be used", body = Problem),
+    (status = 429, description = "RATE_LIMIT: too fast, or too many wrong passwords; says until when", body = Problem)))]
 pub async fn login(
     State(app): State<App>,
     asked: Asked,

@@ -62,7 +62,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => {}
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
     let caller = Caller::system(NAME);

@@ -137,7 +137,8 @@ impl Ledger {
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => {}
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

@@ -278,7 +278,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => {}
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

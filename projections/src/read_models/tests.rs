@@ -18,8 +18,8 @@ use super::approvals::{self, ApprovalStatus};
 use super::items::ItemStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
-    balances, books, catalog, items, levels, packages, promos, purchases, rewards, standings,
-    statement, streaks,
+    balances, books, catalog, invites, items, levels, packages, promos, purchases, rewards,
+    standings, statement, streaks,
 };
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
@@ -174,6 +174,26 @@ async fn stock_and_promotions_are_what_their_streams_say() {
         assert_eq!((shown.held, shown.used), (promo.uses().on_hold(), promo.uses().used()));
         assert!(page.contains(&shown));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invites_are_what_their_streams_say() {
+    let (pool, history) = followed(23, 4_000).await;
+    let page = invites::page(&pool, None, 100).await.unwrap().rows;
+    assert!(page.is_sorted_by(|a, b| a.created_position > b.created_position));
+    let (mut made, mut used) = (0, 0);
+    for (code, invite) in history.invites() {
+        let Some((created_at, terms)) = invite.created() else { continue };
+        let shown = page.iter().find(|shown| shown.code == code.as_str()).unwrap();
+        assert_eq!((shown.created_at, shown.uses), (created_at, invite.uses()));
+        let told = (shown.max_uses, shown.expires_at, shown.deactivated_at);
+        assert_eq!(told, (terms.max_uses.map(u64::from), None, invite.deactivated_at()));
+        (made, used) = (made + 1, used + shown.uses);
+    }
+    assert_eq!(page.len(), made);
+    assert!(used > 3, "{used}");
+    let next = invites::page(&pool, Some(page[0].created_position), 1).await.unwrap().rows;
+    assert_eq!(next, page[1..2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
 
 mod approvals;
+mod invites;
 mod play;
 mod shop;
 
@@ -13,9 +14,11 @@ use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
 use domain::id::{
-    ApprovalId, ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode, SessionId,
+    ApprovalId, InviteCode, ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode,
+    SessionId,
 };
 use domain::identity::{Identity, IdentityCommand};
+use domain::invite::{Invite, InviteCommand, InviteTerms};
 use domain::money::{Cents, Currency, Gold, Percent, SpendOrder};
 use domain::offer::{Offer, Rank};
 use domain::package::{Package, PackageCommand, PackageTerms};
@@ -32,6 +35,8 @@ use super::stored;
 /// See the module.
 pub(crate) struct History {
     random: StdRng,
+    /// Of its own, so that whoever comes in how does not change what happens then.
+    random_invites: StdRng,
     pub(crate) players: i64,
     accounts: BTreeMap<i64, Stream<Account>>,
     identities: BTreeMap<i64, Stream<Identity>>,
@@ -40,6 +45,7 @@ pub(crate) struct History {
     benefit: Stream<Product>,
     packages: BTreeMap<PackageCode, Stream<Package>>,
     promos: BTreeMap<PromoCode, Stream<Promo>>,
+    invites: BTreeMap<InviteCode, Stream<Invite>>,
     approvals: BTreeMap<ApprovalId, Stream<Approval>>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
@@ -85,6 +91,7 @@ impl History {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             random: StdRng::seed_from_u64(seed),
+            random_invites: StdRng::seed_from_u64(seed),
             players: 20,
             accounts: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -93,6 +100,7 @@ impl History {
             benefit: Stream::default(),
             packages: BTreeMap::new(),
             promos: BTreeMap::new(),
+            invites: BTreeMap::new(),
             approvals: BTreeMap::new(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
@@ -139,6 +147,11 @@ impl History {
         self.promos.iter().map(|(code, stream)| (*code, &stream.state))
     }
 
+    /// Each invite.
+    pub(crate) fn invites(&self) -> impl Iterator<Item = (InviteCode, &Invite)> {
+        self.invites.iter().map(|(code, stream)| (*code, &stream.state))
+    }
+
     /// Each completed purchase for real money, and whose it is.
     pub(crate) fn sales(&self) -> &[(i64, Sale)] {
         &self.sales
@@ -150,11 +163,10 @@ impl History {
         if self.pack.sequence == 0 {
             return self.define(out);
         }
+        self.run_invites(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
-            let open = AccountCommand::Open { at: self.now(), bonus: gold(1_000) };
-            self.ask(player, &open, out);
-            return;
+            return self.sign_up(player, out);
         }
         match self.random.random_range(0..55) {
             0..7 => self.grant(player, out),
@@ -297,6 +309,11 @@ impl History {
             let (code, terms) = (code.parse().unwrap(), promo(off, max_uses));
             let promo = self.promos.entry(code).or_default();
             promo.ask(code, &PromoCommand::Define { at, terms }, out);
+        }
+        for code in ["HALL-0", "HALL-1", "HALL-2", "HALL-3", "HALL-4", "HALL-5"] {
+            let (code, terms) = (code.parse().unwrap(), InviteTerms::default());
+            let invite = self.invites.entry(code).or_default();
+            invite.ask(code, &InviteCommand::Create { at, terms }, out);
         }
     }
 

@@ -2,8 +2,8 @@
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
 //! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
-//! ([`super::play`]), gold that takes two given as another one agreed ([`super::approvals`]), books that
-//! add up to zero.
+//! ([`super::play`]), gold that takes two given as another one agreed ([`super::approvals`]), invites that
+//! let in whom they may ([`super::invites`]), books that add up to zero.
 
 use std::collections::HashMap;
 
@@ -21,6 +21,7 @@ use domain::stored::{self, Recorded, StoredEvent};
 use super::approvals::Approvals;
 use super::daily::Daily;
 use super::holds::Holds;
+use super::invites::Invites;
 use super::picture::{Pictures, Picturing};
 use super::play::past_play::Asked;
 use super::play::{Member, Play};
@@ -44,6 +45,7 @@ pub(super) struct Meaning {
     play: Play,
     stock: Holds<PackageCode>,
     promos: Holds<PromoCode>,
+    invites: Invites,
     approvals: Approvals,
     pictures: Option<Picturing>,
     findings: Findings,
@@ -73,6 +75,7 @@ impl Meaning {
             play: Play::new(past_play),
             stock: Holds::new(Check::Stock, "stock of"),
             promos: Holds::new(Check::Promo, "uses of"),
+            invites: Invites::default(),
             approvals: Approvals::default(),
             pictures: pictures_until.map(Picturing::new),
             findings: Findings::default(),
@@ -102,6 +105,7 @@ impl Meaning {
         self.stock.compare(&self.purchases, &mut self.findings);
         self.promos.compare(&self.purchases, &mut self.findings);
         self.play.end(&mut self.findings);
+        self.invites.end(&mut self.findings);
         self.approvals.end(&mut self.findings);
         let others: usize = self.other_streams.values().map(HashMap::len).sum();
         let of_player = |player: &Player| {
@@ -145,7 +149,16 @@ impl Meaning {
             }
             Err(error) => return Err(error.into()),
         };
+        self.invites.behind_a_use(&entry.event, &mut self.findings);
         self.approvals.take(recorded, &entry.event, &mut self.findings);
+        self.look_at(recorded, &entry);
+        if let Some(pictures) = &mut self.pictures {
+            pictures.fold(self.last, &entry);
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, recorded: &Recorded, entry: &Entry<'_>) {
         match &entry.event {
             ClubEvent::Account(player, event) => {
                 self.account(&recorded.event, *player, event, entry.ledger.as_ref());
@@ -170,7 +183,9 @@ impl Meaning {
                     self.players.entry(*player).or_default().member.has_rank(*rank);
                 }
             }
-            ClubEvent::Role(..) | ClubEvent::Audit(..) => self.sequence(&recorded.event),
+            ClubEvent::Role(..) | ClubEvent::Audit(..) | ClubEvent::Approval(..) => {
+                self.sequence(&recorded.event);
+            }
             ClubEvent::Activity(player, event) => {
                 let Player { member, .. } = self.players.entry(*player).or_default();
                 let sequence = counts(member.activity_sequence(), &recorded.event);
@@ -183,17 +198,17 @@ impl Meaning {
                 let verdict = self.play.mission(event);
                 self.note(verdict);
             }
+            ClubEvent::Invite(code, event) => {
+                self.sequence(&recorded.event);
+                let verdict = self.invites.take(self.last, *code, event);
+                self.note(verdict);
+            }
             ClubEvent::LiveEvent(id, event) => {
                 self.sequence(&recorded.event);
                 let verdict = self.play.live_event(self.last, *id, event, &mut self.findings);
                 self.note(verdict);
             }
-            ClubEvent::Approval(..) => self.sequence(&recorded.event),
         }
-        if let Some(pictures) = &mut self.pictures {
-            pictures.fold(self.last, &entry);
-        }
-        Ok(())
     }
 
     fn note(&mut self, verdict: Verdict) {

@@ -193,7 +193,11 @@ fn left_alone(event: LiveEventId, half: Option<Half>, findings: &mut Findings) {
 }
 
 /// Whether this is what is decided when it is asked for once more.
-fn decided<A: Aggregate>(state: &A, command: &A::Command, told: &A::Event) -> Result<(), String> {
+pub(super) fn decided<A: Aggregate>(
+    state: &A,
+    command: &A::Command,
+    told: &A::Event,
+) -> Result<(), String> {
     let what = told.event_type();
     match state.decide(command) {
         Ok(due) if due == slice::from_ref(told) => Ok(()),

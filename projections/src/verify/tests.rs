@@ -144,6 +144,7 @@ async fn a_read_model_that_lies_is_named() {
         ("catalog", "update read.catalog set price_gold = 1 where kind = 'benefit'"),
         ("packages", "update read.packages set sold = sold - 1 where code = 'COMMON'"),
         ("promos", "update read.promos set used = used + 1 where code = 'TEN'"),
+        ("invites", "update read.invites set uses = uses + 1 where code = 'HALL-0'"),
         ("items", "update read.items set status = 'purchased' where status = 'used'"),
         ("streaks", "update read.streaks set day = day - 1 where streak_count = 1"),
         ("levels", "update read.levels set xp = xp + 1 where player_id = 6"),

@@ -5,6 +5,7 @@ mod audit;
 mod bans;
 mod events;
 mod grants;
+mod invites;
 mod missions;
 mod packages;
 mod products;

@@ -349,7 +349,8 @@ impl ReadModel for Participations {
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => {}
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

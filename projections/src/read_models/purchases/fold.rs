@@ -471,7 +471,8 @@ impl ReadModel for Purchases {
             | ClubEvent::Activity(..)
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..) => {}
+            | ClubEvent::Approval(..)
+            | ClubEvent::Invite(..) => {}
         }
     }
 

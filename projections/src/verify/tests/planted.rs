@@ -25,6 +25,7 @@ mod approvals;
 mod contests;
 mod daily;
 mod events;
+mod invites;
 mod missions;
 mod rewards;
 

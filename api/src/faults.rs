@@ -1,0 +1,53 @@
+//! Points at which a test can have the process end on the spot, as a crash would have it: nothing is
+//! finished, told or cleaned up. `CLUB_FAULT` names one; production refuses it.
+
+use crate::config::Config;
+
+/// A point between two steps of something that must survive a crash there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Signing up (as all here): the wish is good, and nothing is written.
+    WishChecked,
+    /// An older sign-up that held a name was given up in the log; its row is still there.
+    OldSignUpLapsed,
+    /// The row of that older sign-up is gone.
+    OldSignUpReleased,
+    /// The names are reserved, and the account is not open.
+    NamesReserved,
+    /// The account is open, and the row does not say so.
+    AccountOpened,
+    /// The row says so, and nobody is signed in.
+    RowActivated,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::WishChecked,
+        Self::OldSignUpLapsed,
+        Self::OldSignUpReleased,
+        Self::NamesReserved,
+        Self::AccountOpened,
+        Self::RowActivated,
+    ];
+
+    /// As it is written in `CLUB_FAULT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WishChecked => "sign_up/checked",
+            Self::OldSignUpLapsed => "sign_up/lapsed",
+            Self::OldSignUpReleased => "sign_up/released",
+            Self::NamesReserved => "sign_up/reserved",
+            Self::AccountOpened => "sign_up/opened",
+            Self::RowActivated => "sign_up/active",
+        }
+    }
+
+    /// Ends the process, if it was told to crash here.
+    pub fn may_strike(self, config: &Config) {
+        if config.fault == Some(self) {
+            std::process::abort();
+        }
+    }
+}
