@@ -67,7 +67,7 @@ impl Lockout {
         let Some(rate) = self.rate else { return Ok(()) };
         if is_right {
             return match self.failures(who, now).await? {
-                Some(_) => self.forget(who).await,
+                Some(_) => self.forget(who, now).await,
                 None => Ok(()),
             };
         }
@@ -113,9 +113,16 @@ impl Lockout {
         Ok(counted.rows_affected() > 0)
     }
 
-    async fn forget(&self, who: Who) -> Result<(), ApiError> {
-        let delete = "delete from identity.sign_in_failures where who = $1";
-        sqlx::query(delete).bind(&who.0[..]).execute(&self.pool).await?;
+    /// Nothing counts against the name any more, unless it was locked this moment.
+    async fn forget(&self, who: Who, now: DateTime<Utc>) -> Result<(), ApiError> {
+        sqlx::query(
+            "delete from identity.sign_in_failures
+              where who = $1 and coalesce(locked_until, $2) <= $2",
+        )
+        .bind(&who.0[..])
+        .bind(now)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
