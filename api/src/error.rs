@@ -3,14 +3,17 @@
 //! Every refusal has a stable code and an outward message; what went wrong inside is its cause,
 //! which is logged once (by [`crate::edge`]) and never told. Answers are problem+json (RFC 9457).
 
+mod dry_run;
 mod refusals;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use commands::dry_run::DryRun;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -301,6 +304,8 @@ pub struct Problem {
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     pub cause: Option<anyhow::Error>,
+    /// Nothing went wrong: it was a dry run, and this is its answer.
+    dry_run: Option<Value>,
 }
 
 impl ApiError {
@@ -316,6 +321,7 @@ impl ApiError {
             ends_at: None,
             retry_after,
             cause: None,
+            dry_run: None,
         }))
     }
 
@@ -334,6 +340,14 @@ impl ApiError {
         let detail = format!("{count} {plural} cannot be used: see errors");
         let mut error = Self::new(Reason::ValidationFailed, detail);
         error.0.fields = errors;
+        error
+    }
+
+    /// The answer to a dry run. It ends a handler as a refusal does, before anything else of it is done.
+    #[must_use]
+    pub fn dry_run(dry_run: &DryRun) -> Self {
+        let mut error = Self::new(Reason::Conflict, "it was a dry run");
+        error.0.dry_run = Some(dry_run::told(dry_run));
         error
     }
 
@@ -462,7 +476,10 @@ struct Details<'a> {
 
 impl IntoResponse for ApiError {
     /// Leaves the body to [`crate::edge`], which knows the request's id.
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        if let Some(dry_run) = self.0.dry_run.take() {
+            return Json(dry_run).into_response();
+        }
         let mut response = self.0.status().into_response();
         response.extensions_mut().insert(std::sync::Arc::new(*self.0));
         response

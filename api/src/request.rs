@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Uri};
 use chrono::{DateTime, Utc};
 use commands::{Caller, IdempotencyKey};
 use domain::event::Actor;
@@ -64,6 +64,7 @@ pub struct Asked {
     request: Arc<str>,
     trace: Option<String>,
     key: Option<IdempotencyKey>,
+    is_dry_run: bool,
 }
 
 impl Asked {
@@ -76,6 +77,7 @@ impl Asked {
             trace: self.trace.clone(),
             cause: None,
             key: self.key.clone(),
+            is_dry_run: self.is_dry_run,
         }
     }
 
@@ -94,7 +96,7 @@ impl Asked {
     /// # Errors
     /// If there is none.
     pub fn keyed(self) -> Result<Self, ApiError> {
-        if self.key.is_none() {
+        if self.key.is_none() && !self.is_dry_run {
             let detail = "send a header Idempotency-Key, so that a repeat does nothing twice";
             return Err(ApiError::new(Reason::IdempotencyKeyRequired, detail));
         }
@@ -111,7 +113,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             request.ok_or_else(|| ApiError::internal(anyhow::anyhow!("no request id")))?;
         let trace = parts.headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let trace = trace.filter(|text| is_traceparent(text)).map(str::to_owned);
-        Ok(Self { request: request.0, trace, key: key_of(&parts.headers)? })
+        let key = key_of(&parts.headers)?;
+        Ok(Self { request: request.0, trace, key, is_dry_run: is_dry_run(&parts.uri)? })
+    }
+}
+
+/// Whether a command of the administration asks to be tried only.
+fn is_dry_run(uri: &Uri) -> Result<bool, ApiError> {
+    let asked = uri.query().unwrap_or_default().split('&');
+    let mut asked = asked.filter_map(|pair| pair.strip_prefix("dry_run="));
+    match asked.next() {
+        None | Some("false") => Ok(false),
+        Some("true") if uri.path().starts_with("/api/admin/") => Ok(true),
+        Some(_) => {
+            let detail = "dry_run=true is for commands of the administration";
+            Err(ApiError::new(Reason::BadRequest, detail))
+        }
     }
 }
 

@@ -22,13 +22,22 @@ pub struct Caller {
     pub cause: Option<String>,
     /// The key under which it may be repeated.
     pub key: Option<IdempotencyKey>,
+    /// Decide, tell what would be written, and write nothing.
+    pub is_dry_run: bool,
 }
 
 impl Caller {
     /// The club itself.
     #[must_use]
     pub fn system(name: &'static str) -> Self {
-        Self { actor: Actor::System(name), request: None, trace: None, cause: None, key: None }
+        Self {
+            actor: Actor::System(name),
+            request: None,
+            trace: None,
+            cause: None,
+            key: None,
+            is_dry_run: false,
+        }
     }
 
     /// The same caller, without its key: for what follows from a keyed command.

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod codes;
 pub mod context;
 pub mod daily;
+pub mod dry_run;
 pub mod events;
 pub mod families;
 pub mod grants;

@@ -214,7 +214,7 @@ impl<'a> World<'a> {
 }
 
 impl Draft {
-    fn events_of(&self, stream: &StreamKey) -> impl Iterator<Item = &Written> {
+    pub(crate) fn events_of(&self, stream: &StreamKey) -> impl Iterator<Item = &Written> {
         self.written.iter().filter(move |written| written.stream == *stream)
     }
 

@@ -144,6 +144,7 @@ async fn ask(commands: &Commands, ask: &Ask) -> Told {
         trace: None,
         cause: None,
         key,
+        is_dry_run: false,
     };
     let gold = Gold::new(ask.gold).unwrap();
     let told = if ask.spend {
@@ -163,6 +164,7 @@ async fn ask(commands: &Commands, ask: &Ask) -> Told {
         Err(Failure::Refused { .. }) => Told::Refused,
         Err(Failure::Unavailable | Failure::Overloaded { .. }) => Told::Uncertain,
         Err(Failure::KeyReused) => panic!("the same request was taken for another"),
+        Err(Failure::DryRun(_)) => panic!("nobody has asked for a dry run"),
     }
 }
 

@@ -230,6 +230,15 @@ impl App {
         self.sign_in("/api/auth/admin/login", ADMIN).await
     }
 
+    /// An access token of somebody of the demo's staff, who is an admin from now on.
+    pub async fn made_admin(&self, id: i64, person: (&str, &str)) -> String {
+        let (admin, path) = (self.admin().await, format!("/api/admin/users/{id}/role"));
+        let role = json!({"role": "admin"});
+        let given = self.call(Method::PUT, &path, Some(&admin), Some(role)).await;
+        assert_eq!(given.status, StatusCode::OK, "{}", given.text);
+        self.sign_in("/api/auth/admin/login", person).await
+    }
+
     /// An access token.
     pub async fn sign_in(&self, path: &str, (site_id, password): (&str, &str)) -> String {
         let body = json!({"site_id": site_id, "password": password});

@@ -17,7 +17,7 @@ pub struct RateConfig {
     /// `CLUB_TRUSTED_PROXIES`: networks of reverse proxies, separated by commas; default none. What one
     /// of them says last in `X-Forwarded-For` is taken for the address of whoever asks.
     pub trusted_proxies: Vec<Network>,
-    /// `CLUB_LIMIT_SIGN_IN_FAILURES`, default `10/900`: wrong passwords for one name, in how many
+    /// `CLUB_LIMIT_SIGN_IN_FAILURES`, default `5/600`: wrong passwords for one name, in how many
     /// seconds; for as long nobody signs in under it. `None` with `CLUB_LIMITS=off`.
     pub sign_in_failures: Option<Rate>,
 }
@@ -54,7 +54,7 @@ impl RateConfig {
         };
         let of_class = |class: Class| rate(class.setting(), class.default_per_minute(), 60);
         let rates: Vec<Rate> = Class::ALL.into_iter().map(of_class).collect::<Result<_, _>>()?;
-        let failures = rate("CLUB_LIMIT_SIGN_IN_FAILURES", 10, 900)?;
+        let failures = rate("CLUB_LIMIT_SIGN_IN_FAILURES", 5, 600)?;
         let proxies = variables.list("CLUB_TRUSTED_PROXIES", "");
         let network = |text: &String| variables::parse("CLUB_TRUSTED_PROXIES", text);
         Ok(Self {
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(most(true, Class::Reads), Some(5));
         assert_eq!(most(true, Class::Entrance), Some(300));
         assert!(Class::ALL.iter().all(|class| most(false, *class).is_none()));
-        assert_eq!(read(&set, true).unwrap().sign_in_failures.unwrap().most, 10);
+        assert_eq!(read(&set, true).unwrap().sign_in_failures.unwrap().most, 5);
         assert_eq!(read(&set, false).unwrap().sign_in_failures, None);
     }
 

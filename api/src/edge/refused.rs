@@ -49,7 +49,7 @@ impl Attempt {
         let is_staff = !app.standings.role(self.who).1.is_empty();
         let actor = if is_staff { Actor::Admin(self.who) } else { Actor::Player(self.who) };
         let request = Some(id.0.as_ref().to_owned());
-        let caller = Caller { actor, request, trace: None, cause: None, key: None };
+        let caller = Caller { actor, request, ..Caller::system("audit") };
         let refused = AuditEvent::AttemptRefused {
             at: app.commands.clock.now(),
             method: self.method.to_string(),

@@ -336,6 +336,7 @@ impl<R: Into<Self>> From<Failure<R>> for ApiError {
                 let detail = "too many commands are waiting and nothing was done: try again";
                 Self::new(Reason::Overloaded, detail).retry_after(retry_after)
             }
+            Failure::DryRun(dry_run) => Self::dry_run(&dry_run),
             Failure::Unavailable => Self::new(
                 Reason::LogUnavailable,
                 "whether it was done is not known: repeat it with the same idempotency key",

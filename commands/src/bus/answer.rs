@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::aggregate::Event;
 use domain::stored::{Place, Recorded};
 
+use crate::dry_run::DryRun;
 use crate::log::LogError;
 
 /// The log cannot be reached; nothing is known.
@@ -43,6 +44,9 @@ pub enum Failure<R> {
     /// it with the same key is safe.
     #[error("the log cannot be reached: repeat with the same idempotency key")]
     Unavailable,
+    /// Nothing was written, as was asked: this would have been.
+    #[error("it was a dry run")]
+    DryRun(Box<DryRun>),
 }
 
 impl<R> From<Unavailable> for Failure<R> {
@@ -59,6 +63,7 @@ impl<R> Failure<R> {
             Self::KeyReused => Failure::KeyReused,
             Self::Overloaded { retry_after } => Failure::Overloaded { retry_after },
             Self::Unavailable => Failure::Unavailable,
+            Self::DryRun(dry_run) => Failure::DryRun(dry_run),
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::command::{Command, Decide, Done, Reply, Step};
 use super::progress::{Obstacle, Progress};
 use super::{Bus, Committed, Failure, Request, Unavailable};
+use crate::dry_run::DryRun;
 use crate::node::{Pending, Verdict};
 
 impl Bus {
@@ -113,6 +114,10 @@ impl Bus {
             Verdict::Refused => true,
             Verdict::Wrote => false,
         };
+        if request.is_dry_run && !is_refused {
+            let dry_run = DryRun::of(&draft, &mut node.cache);
+            return Step::Ended(Err(Failure::DryRun(Box::new(dry_run))));
+        }
         if progress.must_look_up(request, &draft, is_refused) {
             return Step::LookUp;
         }

@@ -33,6 +33,9 @@ pub struct Request {
     pub(super) is_by_lines: bool,
     /// Lines whose key an earlier line has, in order.
     pub(super) repeats: Vec<usize>,
+    /// Whether nothing is to be written. Its keys are not looked at then: a repeat may try what the
+    /// first has done.
+    pub(super) is_dry_run: bool,
     unfingerprinted: Option<IdempotencyKey>,
     caller: String,
 }
@@ -48,7 +51,8 @@ impl Request {
             text: None,
             is_by_lines: false,
             repeats: Vec::new(),
-            unfingerprinted: caller.key.clone(),
+            is_dry_run: caller.is_dry_run,
+            unfingerprinted: caller.key.clone().filter(|_| !caller.is_dry_run),
             caller: caller.actor.to_string(),
         }
     }
@@ -65,6 +69,7 @@ impl Request {
             text: None,
             is_by_lines: false,
             repeats: Vec::new(),
+            is_dry_run: false,
             unfingerprinted: None,
             caller: String::new(),
         }
@@ -87,7 +92,7 @@ impl Request {
         let caller = &self.caller;
         self.line_metadata = lines.iter().map(|line| line.metadata.to_json().into()).collect();
         let keyed = |line: Line| KeyedRequest::new(line.key, caller.clone(), line.fingerprint);
-        self.keys = lines.into_iter().map(keyed).collect();
+        self.keys = lines.into_iter().map(keyed).filter(|_| !self.is_dry_run).collect();
         let mut earlier = HashSet::new();
         let lines = self.keys.iter().enumerate();
         let repeats = lines.filter(|(_, keyed)| !earlier.insert(keyed.hash));

@@ -95,6 +95,11 @@ impl Commands {
         let forcing = async move {
             let charge = purchase.charge();
             let state = match wanted {
+                // As if the provider did what it is asked for.
+                Forced::Success if caller.is_dry_run => {
+                    Ok(ChargeState::Captured { refunded: Cents(0), charged_back: false })
+                }
+                Forced::Failed if caller.is_dry_run => Ok(ChargeState::Voided),
                 Forced::Success => commands.provider.capture(&charge).await,
                 Forced::Failed => commands.provider.void(&charge).await,
             };

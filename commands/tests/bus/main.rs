@@ -77,6 +77,7 @@ fn request(name: &str, lines: &[Line]) -> Request {
         trace: None,
         cause: None,
         key: None,
+        is_dry_run: false,
     };
     let metadata = caller.metadata(None);
     let keyed = lines.iter().map(|line| bus::Line {

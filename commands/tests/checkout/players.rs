@@ -70,6 +70,7 @@ impl Ask {
             trace: None,
             cause: None,
             key: self.key.as_deref().map(|key| IdempotencyKey::parse(key).unwrap()),
+            is_dry_run: false,
         }
     }
 }
@@ -87,6 +88,7 @@ fn told<T, R: std::fmt::Display>(
         Err(Failure::Overloaded { .. }) => Told::Busy,
         Err(Failure::Unavailable) => Told::Uncertain,
         Err(Failure::KeyReused) => panic!("the same request was taken for another"),
+        Err(Failure::DryRun(_)) => panic!("nobody has asked for a dry run"),
     }
 }
 

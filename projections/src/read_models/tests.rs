@@ -52,7 +52,7 @@ fn items_of(account: &Account) -> BTreeSet<ItemId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn players_have_what_their_accounts_have() {
-    let (pool, history) = followed(20, 4_000).await;
+    let (pool, history) = followed(20, 14_000).await;
     for (player, account) in history.accounts() {
         let (player, wallet) = (PlayerId(player), account.wallet());
         let balance = balances::of(&pool, player).await.unwrap().rows.unwrap();
@@ -85,7 +85,7 @@ async fn players_have_what_their_accounts_have() {
         roles += usize::from(standing.role().is_some());
         bans += usize::from(ban.is_some());
     }
-    assert!(roles > 1 && bans > 1, "{roles} {bans}");
+    assert!(roles > 0 && bans > 0, "{roles} {bans}");
     for (player, account) in history.accounts() {
         let player = PlayerId(player);
         let shown = levels::of_each(&pool, &[player]).await.unwrap().rows;

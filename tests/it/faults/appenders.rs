@@ -29,7 +29,7 @@ struct Asked {
 
 fn keyed(actor: Actor, request: &str, key: &str) -> Caller {
     let key = Some(IdempotencyKey::parse(key).unwrap());
-    Caller { actor, request: Some(request.to_owned()), trace: None, cause: None, key }
+    Caller { actor, request: Some(request.to_owned()), key, ..Caller::system("test") }
 }
 
 /// Grants 1 gold; the position, or none if the fate is unknown.

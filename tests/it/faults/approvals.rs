@@ -14,8 +14,8 @@ const GOLD: u64 = 100_000;
 /// Two who may agree, on any node.
 async fn checkers(app: &App) -> [String; 2] {
     let operator = ("operator", "operator123");
-    let path = "/api/auth/admin/login";
-    [app.sign_in(path, ("admin2", ADMIN.1)).await, app.sign_in(path, operator).await]
+    let second = app.sign_in("/api/auth/admin/login", ("admin2", ADMIN.1)).await;
+    [second, app.made_admin(4, operator).await]
 }
 
 /// Asks for gold on one node; the address at which the request is approved.

@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod bans;
+mod dry_runs;
 mod events;
 mod grants;
 mod invites;

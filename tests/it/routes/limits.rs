@@ -149,14 +149,14 @@ async fn login(app: &App, (site_id, password): (&str, &str)) -> Answer {
 }
 
 #[tokio::test]
-async fn after_ten_wrong_passwords_nobody_signs_in_under_the_name_for_a_while() {
+async fn after_five_wrong_passwords_nobody_signs_in_under_the_name_for_a_while() {
     let app = App::start().await;
-    let ten = vec![401; 10];
-    assert_eq!(guess(&app, PLAYER.0, 10).await, ten);
+    let five = vec![401; 5];
+    assert_eq!(guess(&app, PLAYER.0, 5).await, five);
     let locked = login(&app, PLAYER).await;
     locked.is_problem(429, "RATE_LIMIT");
     let wait: u32 = told(&locked, "retry-after").parse().unwrap();
-    assert!((890..=900).contains(&wait), "{wait}");
+    assert!((590..=600).contains(&wait), "{wait}");
     assert_eq!(locked.body["limit"], "sign_in_failures");
     // The other name of the same person is no second chance, and the console's door none either.
     login(&app, ("테스트유저", PLAYER.1)).await.is_problem(429, "RATE_LIMIT");
@@ -165,7 +165,7 @@ async fn after_ten_wrong_passwords_nobody_signs_in_under_the_name_for_a_while() 
     assert_eq!(login(&app, ("minjun", "1234")).await.status, 200, "others come in");
 
     // A name that nobody has is told the same.
-    assert_eq!(guess(&app, "nobody-here", 10).await, ten);
+    assert_eq!(guess(&app, "nobody-here", 5).await, five);
     let unknown = login(&app, ("NOBODY-here", "1234")).await;
     unknown.is_problem(429, "RATE_LIMIT");
     let alike = |answer: &Answer| {
@@ -181,9 +181,9 @@ async fn after_ten_wrong_passwords_nobody_signs_in_under_the_name_for_a_while() 
     let database = app.kill().await;
     let app = App::start_on(database, &[]).await;
     login(&app, PLAYER).await.is_problem(429, "RATE_LIMIT");
-    wait_for(&app, 901).await;
+    wait_for(&app, 601).await;
     assert_eq!(login(&app, PLAYER).await.status, 200);
-    assert_eq!(guess(&app, PLAYER.0, 10).await, ten, "they are counted anew");
+    assert_eq!(guess(&app, PLAYER.0, 5).await, five, "they are counted anew");
     login(&app, PLAYER).await.is_problem(429, "RATE_LIMIT");
 }
 

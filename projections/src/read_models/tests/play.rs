@@ -340,7 +340,7 @@ async fn players_see_all_events_and_their_latest_occurrence_of_each() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reward_is_a_line_and_its_items_are_in_the_inventory() {
-    let (pool, history) = followed(35, 8_000).await;
+    let (pool, history) = followed(35, 14_000).await;
     let told = told(&pool).await;
     let all = rewards::page(&pool, None, None, None, MANY).await.unwrap().rows;
     let mut expected = Vec::new();

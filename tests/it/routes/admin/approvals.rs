@@ -10,7 +10,7 @@ use crate::provider::wait_for;
 const GRANT: &str = "/api/admin/users/23/grant";
 const REWARDS: &str = "/api/admin/rewards";
 const APPROVALS: &str = "/api/admin/approvals";
-/// The demo's first and second admin, and its operator.
+/// The demo's first and second admin, and its operator, who is made a third.
 const MAKER: i64 = 1;
 const CHECKER: i64 = 2;
 const A_DAY: u32 = 86_400;
@@ -20,7 +20,7 @@ async fn second_admin(app: &App) -> String {
 }
 
 async fn operator(app: &App) -> String {
-    app.sign_in("/api/auth/admin/login", ("operator", "operator123")).await
+    app.made_admin(4, ("operator", "operator123")).await
 }
 
 /// Asks for so much gold for the demo's player; the id of the request.
@@ -97,14 +97,14 @@ async fn so_much_gold_waits_until_another_admin_agrees_and_is_given_once() {
     assert_eq!(first.body["granted"], 100_000);
     assert_eq!(first.body["new_gold_balance"], 200_999);
     assert_eq!(first.body["receipt_code"].as_str().unwrap().len(), 12);
-    let head = app.database.head().await;
-    assert_eq!(first.body["position"], head);
+    assert_eq!(first.body["position"], app.database.head().await);
+    let before = app.database.events().await;
     for token in [&checker, &operator] {
         assert_eq!(approve(&app, token, id).await.body, first.body, "agreed to once more");
     }
     approve(&app, &maker, id).await.is_problem(403, "MAKER_IS_CHECKER");
     reject(&app, &checker, id, "too late").await.is_problem(409, "APPROVAL_ENDED");
-    assert_eq!(app.database.head().await, head);
+    assert_eq!(app.database.events().await, before);
     assert_eq!(gold(&app).await, 200_999);
 
     let one = app.get(&format!("{APPROVALS}/{id}"), Some(&maker)).await.body;
@@ -203,9 +203,9 @@ async fn gold_that_does_not_fit_any_more_is_not_given() {
     let too_much = json!({"gold": rest + 1, "reason": "more than fits"});
     app.post_keyed(GRANT, &maker, "g-3", &too_much).await.is_problem(409, "BALANCE_TOO_LARGE");
     assert_eq!(approve(&app, &checker, &first).await.status, 200);
-    let head = app.database.head().await;
+    let before = app.database.events().await;
     approve(&app, &checker, &second).await.is_problem(409, "BALANCE_TOO_LARGE");
-    assert_eq!(app.database.head().await, head, "neither is written");
+    assert_eq!(app.database.events().await, before, "neither is written");
     assert_eq!(
         listed(&app, &maker, "open").await,
         [second],

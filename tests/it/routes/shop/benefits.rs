@@ -50,7 +50,7 @@ async fn a_benefit_costs_gold_and_becomes_an_item() {
 
 #[tokio::test]
 async fn limits_count_in_their_period() {
-    let app = club(&[]).await;
+    let app = club(&[("CLUB_APPROVAL_THRESHOLD", "10000000")]).await;
     let token = app.player().await;
     grant(&app, 2_000_000).await;
     assert_eq!(buy(&app, &token, "early_promotion").await.status, 200);

@@ -1,0 +1,242 @@
+//! `?dry_run=true` on every command of the administration: it tells what the command then writes, and
+//! writes nothing.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::app::{Answer, App};
+
+/// A command: its address in the description, with what to put there, and a body.
+struct Command {
+    method: &'static str,
+    route: &'static str,
+    path: String,
+    body: Value,
+}
+
+fn command(method: &'static str, route: &'static str, names: &[&str], body: Value) -> Command {
+    let mut path = route.to_owned();
+    for name in names {
+        let (from, to) = (path.find('{').unwrap(), path.find('}').unwrap());
+        path.replace_range(from..=to, name);
+    }
+    Command { method, route, path, body }
+}
+
+/// Every command of the administration, in an order in which each makes sense.
+fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
+    let why = || json!({"reason": "a dry run"});
+    let pack = json!({"sku": "DRY", "name": "팩", "name_en": "Pack", "price_cents": 1, "gold": 1});
+    let event = json!({"name": "시험", "name_en": "Test", "type": "special",
+        "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2036-01-01T00:00:00Z",
+        "rewards": {"gold": 5}});
+    let mission = json!({"name": "시험", "name_en": "Test", "counter": "play_count", "target": 9,
+        "period": "daily", "rewards": {"gold": 5}});
+    let package = json!({"code": "DRY_PACKAGE", "name": "꾸러미", "price_cents": 99, "gold": 9,
+        "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2036-01-01T00:00:00Z"});
+    let (products, packages) = ("/api/admin/shop/products", "/api/admin/limited-packages");
+    let (mut dearer, mut longer) = (pack.clone(), mission.clone());
+    dearer["sku"] = json!("GOLD_PACK_SMALL");
+    (dearer["price_cents"], longer["target"]) = (json!(2), json!(10));
+    vec![
+        command(
+            "POST",
+            "/api/admin/users/{id}/grant",
+            &["23"],
+            json!({"gold": 7, "reason": "a gift"}),
+        ),
+        command(
+            "POST",
+            "/api/admin/users/{id}/grant",
+            &["23"],
+            json!({"vip_points": 7, "reason": "a gift"}),
+        ),
+        command(
+            "POST",
+            "/api/admin/users/{id}/grant",
+            &["23"],
+            json!({"gold": 100_000, "reason": "a prize"}),
+        ),
+        command(
+            "POST",
+            "/api/admin/grants",
+            &[],
+            json!({"reason": "gifts", "lines": [
+            {"key": "a", "user_id": 6, "gold": 1}, {"key": "b", "user_id": 7, "gold": 2},
+            {"key": "c", "user_id": 6, "gold": 3}]}),
+        ),
+        command("POST", "/api/admin/approvals/{id}/approve", &[approvals[0]], json!({})),
+        command("POST", "/api/admin/approvals/{id}/reject", &[approvals[1]], why()),
+        command(
+            "POST",
+            "/api/admin/rewards",
+            &[],
+            json!({"user_id": 23, "reason": "a gift",
+            "rewards": {"gold": 5, "xp": 5}}),
+        ),
+        command("PUT", "/api/admin/users/{id}/rank", &["23"], json!({"rank": "VIP"})),
+        command(
+            "PUT",
+            "/api/admin/roles/{code}",
+            &["dry"],
+            json!({"permissions": ["see_players"]}),
+        ),
+        command("PUT", "/api/admin/users/{id}/role", &["8"], json!({"role": "dry"})),
+        command("POST", "/api/admin/users/{id}/logout-all", &["9"], why()),
+        command("POST", "/api/admin/users/{id}/ban", &["9"], why()),
+        command("POST", "/api/admin/users/{id}/unban", &["9"], why()),
+        command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
+        command("POST", "/api/admin/invites/{code}/deactivate", &["DRYRUN"], json!({})),
+        command("POST", products, &[], pack),
+        command("PUT", "/api/admin/shop/products/{id}", &["1001"], dearer),
+        command("POST", "/api/admin/shop/products/{id}/deactivate", &["1001"], json!({})),
+        command("POST", "/api/admin/shop/products/{id}/activate", &["1001"], json!({})),
+        command("POST", packages, &[], package),
+        command("POST", "/api/admin/limited-packages/{code}/disable", &["DRY_PACKAGE"], json!({})),
+        command("POST", "/api/admin/limited-packages/{code}/enable", &["DRY_PACKAGE"], json!({})),
+        command("POST", "/api/admin/promo-codes", &[], json!({"code": "DRY", "percent": 10})),
+        command("POST", "/api/admin/missions", &[], mission),
+        command("PUT", "/api/admin/missions/{id}", &["5"], longer),
+        command("POST", "/api/admin/events", &[], event),
+        command("POST", "/api/admin/transactions/{receipt}/refund", &[receipts[0]], why()),
+        command(
+            "POST",
+            "/api/admin/transactions/{receipt}/force-settle",
+            &[receipts[1]],
+            json!({"outcome": "failed", "reason": "a dry run"}),
+        ),
+    ]
+}
+
+/// Commands for which an event, its occurrence or a version has to be brought along; the rules that
+/// decide them are tried like the others'.
+const BY_THEMSELVES: [&str; 7] = [
+    "/api/admin/events/{id}",
+    "/api/admin/events/{id}/publish",
+    "/api/admin/events/{id}/pause",
+    "/api/admin/events/{id}/end",
+    "/api/admin/events/{id}/payout/stop",
+    "/api/admin/events/{id}/payout/resume",
+    "/api/admin/events/{id}/force-claim/{user_id}",
+];
+
+async fn ask(app: &App, token: &str, command: &Command, query: &str, key: &str) -> Answer {
+    let url = format!("{}{}{query}", app.url, command.path);
+    let method: Method = command.method.parse().unwrap();
+    let request = app.http.request(method, url).bearer_auth(token).json(&command.body);
+    Answer::read(request.header("Idempotency-Key", key).send().await.unwrap()).await
+}
+
+/// Events behind a position, as a dry run tells them; the club's own reactions are left out.
+async fn written(app: &App, behind: i64) -> Vec<Value> {
+    let select = "select aggregate_type, aggregate_id, event_type, payload::text from events
+                   where position > $1 and metadata->>'actor_kind' = 'admin' order by position";
+    let mut superuser = app.database.superuser().await;
+    let rows = sqlx::query(select).bind(behind).fetch_all(&mut superuser).await.unwrap();
+    let event = |row: &sqlx::postgres::PgRow| {
+        let data: Value = serde_json::from_str(row.get(3)).unwrap();
+        let texts: [String; 3] = [row.get(0), row.get(1), row.get(2)];
+        json!({"family": texts[0], "stream": texts[1], "type": texts[2], "data": data})
+    };
+    rows.iter().map(event).collect()
+}
+
+/// Without what no two commands have in common: moments, and codes that are drawn.
+fn lasting(mut event: Value) -> Value {
+    if event["family"] == "approval" {
+        event["stream"] = Value::Null;
+    }
+    if let Some(data) = event["data"].as_object_mut() {
+        for name in ["at", "receipt_code", "expires_at", "until"] {
+            data.remove(name);
+        }
+    }
+    event
+}
+
+async fn gold(app: &App, token: &str, user: &Value) -> Value {
+    let head = u64::try_from(app.database.head().await).unwrap();
+    let path = format!("/api/admin/users/{user}");
+    app.get_at(&path, token, head).await.body["gold"].clone()
+}
+
+#[tokio::test]
+async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
+    let app = App::start().await;
+    let (admin, player) = (app.admin().await, app.player().await);
+    let maker = app.sign_in("/api/auth/admin/login", ("admin2", "admin123")).await;
+    let mut approvals = vec![];
+    for key in ["one", "two"] {
+        let wish = json!({"gold": 100_000, "reason": "a prize"});
+        let asked = app.post_keyed("/api/admin/users/23/grant", &maker, key, &wish).await;
+        approvals.push(asked.body["approval_id"].as_str().unwrap().to_owned());
+    }
+    let bought = app.post("/api/shop/buy", Some(&player), json!({"product_id": 1001})).await;
+    let pending = json!({"product_id": 1001, "card_token": "tok_pending"});
+    let pending = app.post("/api/shop/buy", Some(&player), pending).await;
+    let receipts = [&bought, &pending].map(|it| it.body["receipt_code"].as_str().unwrap());
+    let commands = commands(receipts, [&approvals[0], &approvals[1]]);
+
+    for (number, command) in commands.iter().enumerate() {
+        let (name, key) = (format!("{} {}", command.method, command.path), format!("dry-{number}"));
+        let before = app.database.head().await;
+        let dry = ask(&app, &admin, command, "?dry_run=true", &key).await;
+        assert_eq!(
+            (dry.status.as_u16(), &dry.body["dry_run"]),
+            (200, &json!(true)),
+            "{name}: {}",
+            dry.text
+        );
+        assert_eq!(written(&app, before).await, Vec::<Value>::new(), "{name} wrote when dry");
+        let told: Vec<_> =
+            dry.body["events"].as_array().unwrap().iter().cloned().map(lasting).collect();
+        assert!(!told.is_empty(), "{name} would write nothing: {}", dry.text);
+
+        let done = ask(&app, &admin, command, "", &key).await;
+        assert!(done.status.is_success(), "{name}: {}", done.text);
+        let wrote: Vec<_> = written(&app, before).await.into_iter().map(lasting).collect();
+        // What follows at the provider is another command's.
+        let first = wrote.get(..told.len()).unwrap_or_default();
+        assert_eq!(first, told, "{name}");
+        let goes_on = command.path.contains("/transactions/");
+        assert!(goes_on || wrote.len() == told.len(), "{name} wrote more: {wrote:?}");
+        for change in dry.body["balances"].as_array().unwrap() {
+            let has = gold(&app, &admin, &change["user_id"]).await;
+            assert_eq!(has, change["after"]["gold"], "{name}: {change}");
+        }
+    }
+
+    let tried: BTreeSet<(String, &str)> =
+        commands.iter().map(|it| (it.method.to_lowercase(), it.route)).collect();
+    let document = app.get("/openapi.json", None).await.body;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let is_command = |method: &&String| *method != "get" && path.starts_with("/api/admin/");
+        for method in methods.as_object().unwrap().keys().filter(is_command) {
+            let is_tried = tried.contains(&(method.clone(), path.as_str()));
+            let is_known = method == "post" && BY_THEMSELVES.contains(&path.as_str())
+                || method == "put" && path == BY_THEMSELVES[0];
+            assert!(is_tried || is_known, "{method} {path} is tried by no dry run");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_when_dry_and_only_the_staff_tries() {
+    let app = App::start().await;
+    let (admin, player) = (app.admin().await, app.player().await);
+    let grant = command(
+        "POST",
+        "/api/admin/users/{id}/grant",
+        &["4711"],
+        json!({"gold": 1, "reason": "a gift"}),
+    );
+    ask(&app, &admin, &grant, "?dry_run=true", "k").await.is_problem(404, "NOT_FOUND");
+    ask(&app, &player, &grant, "?dry_run=true", "k").await.is_problem(403, "FORBIDDEN");
+    ask(&app, &admin, &grant, "?dry_run=perhaps", "k").await.is_problem(400, "BAD_REQUEST");
+    let spend =
+        app.post("/api/shop/buy?dry_run=true", Some(&player), json!({"product_id": 1001})).await;
+    spend.is_problem(400, "BAD_REQUEST");
+}
