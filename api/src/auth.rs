@@ -119,7 +119,7 @@ impl FromRequestParts<App> for Staff {
 }
 
 fn signed_in(parts: &Parts, app: &App) -> Result<(Session, Permissions), ApiError> {
-    let session = session(parts, app).ok_or_else(|| {
+    let session = session_of(&parts.headers, app).ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
     })?;
@@ -127,11 +127,8 @@ fn signed_in(parts: &Parts, app: &App) -> Result<(Session, Permissions), ApiErro
     insist_on_standing(&session.key, app).map(|permissions| (session, permissions))
 }
 
-/// What somebody with this session may do.
-///
-/// # Errors
-/// If they are banned or the session was ended.
-pub fn insist_on_standing(session: &SessionKey, app: &App) -> Result<Permissions, ApiError> {
+/// What somebody with this session may do; unless they are banned, or the session was ended.
+fn insist_on_standing(session: &SessionKey, app: &App) -> Result<Permissions, ApiError> {
     match app.standings.of(session, app.commands.clock.now()) {
         Standing::Good(permissions) => Ok(permissions),
         Standing::Banned(ban) => Err(banned(ban)),
@@ -153,20 +150,19 @@ pub fn banned(ban: Ban) -> ApiError {
     ApiError::new(Reason::Banned, detail).with("until", until)
 }
 
-fn session(parts: &Parts, app: &App) -> Option<Session> {
-    session_of(&parts.headers, app)
-}
-
 /// Of a request's token, if it has one that is valid. Whether the session was ended is not asked.
 pub fn session_of(headers: &HeaderMap, app: &App) -> Option<Session> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
 }
 
-fn insist_on_confirmation(app: &App) -> Result<(), ApiError> {
-    let bus = &app.commands.bus;
-    let knows_all = app.standings.is_up_to(bus.head().position);
-    if bus.unconfirmed_for() > LONGEST_UNCONFIRMED || !knows_all {
+/// Insists that this node knows what was decided up to a moment ago.
+///
+/// # Errors
+/// If it does not: no answer is better than an unchecked one.
+pub fn insist_on_confirmation(app: &App) -> Result<(), ApiError> {
+    let is_confirmed = app.commands.bus.unconfirmed_for() <= LONGEST_UNCONFIRMED;
+    if !is_confirmed || !app.standings.is_up_to_date() {
         let detail = "this node has lost touch with the log: try again or ask another node";
         return Err(ApiError::new(Reason::LogUnconfirmed, detail));
     }

@@ -5,7 +5,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Uri};
 use chrono::{DateTime, Utc};
@@ -120,9 +120,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
 /// Whether a command of the administration asks to be tried only.
 fn is_dry_run(uri: &Uri) -> Result<bool, ApiError> {
-    let asked = uri.query().unwrap_or_default().split('&');
-    let mut asked = asked.filter_map(|pair| pair.strip_prefix("dry_run="));
-    match asked.next() {
+    // Decoded, and with whatever else: a wish to try something must never be taken for the wish to do it.
+    let asked = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let unreadable = |_| ApiError::new(Reason::BadRequest, "the address's query cannot be read");
+    let Query(asked) = asked.map_err(unreadable)?;
+    let mut asked = asked.iter().filter(|(name, _)| name.eq_ignore_ascii_case("dry_run"));
+    match asked.next().map(|(_, value)| value.as_str()) {
         None | Some("false") => Ok(false),
         Some("true") if uri.path().starts_with("/api/admin/") => Ok(true),
         Some(_) => {

@@ -54,13 +54,14 @@ impl Worker {
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
         let hub = Hub::default();
-        let standings = Standings::new(commands.clock.clone());
+        let standings = Standings::new(commands.bus.heads(), commands.clock.clone());
         let read_models = engine.read_models(Pace::default());
         engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
         engine.react(Deeds(commands.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
         engine.sink(StandingsSink::new(standings.clone(), feed.clone()));
         let webhooks = Webhooks::new(pool.clone());
+        tokio::spawn(standings.clone().watch_the_head());
         let mut chores = JoinSet::new();
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));

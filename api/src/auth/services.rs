@@ -28,7 +28,7 @@ pub use register::{NotDone, OVERLAP, Register, Registered};
 pub use scopes::{Scope, Scopes};
 pub use signature::{ServiceKey, Signed};
 
-use super::{insist_on_confirmation, session};
+use super::{insist_on_confirmation, session_of};
 use crate::app::App;
 use crate::body::{self, Fields};
 use crate::error::{ApiError, Reason};
@@ -107,7 +107,7 @@ fn sent_path(head: &Parts) -> &str {
 }
 
 fn not_a_service(head: &Parts, app: &App) -> ApiError {
-    if session(head, app).is_some() {
+    if session_of(&head.headers, app).is_some() {
         let detail = "progress comes from game servers and the club itself; a player's client can \
                       never send it";
         return ApiError::new(Reason::TrustedSourcesOnly, detail);

@@ -219,7 +219,7 @@ async fn is_used(connection: &mut PgConnection, token: &str) -> Result<bool, Api
     let select = "select used_at is not null from identity.refresh_tokens where token_hash = $1";
     let used: Option<bool> =
         sqlx::query_scalar(select).bind(hash(token)).fetch_optional(connection).await?;
-    // A successor that is gone was used long ago.
+    // Tokens are kept as long as their session, so it is there.
     Ok(used.unwrap_or(true))
 }
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use commands::bus::Head;
 use commands::clock::Clock;
 use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{PlayerId, RoleCode};
 use domain::identity::{Ban, Identity};
-use domain::role::{BuiltIn, Permissions, Role};
+use domain::role::{BuiltIn, Permissions, Role, RoleEvent};
 use domain::stored::{Place, Recorded};
 use projections::feed::Feed;
 use projections::follower::{FollowerError, Resume, Sink};
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use super::sessions::SessionKey;
 
-/// Whoever is behind the node's head for so long does not know what was decided meanwhile.
+/// Whoever is behind the node's head for so long, and does not move, does not know what was decided.
 const LONGEST_BEHIND: Duration = Duration::from_secs(2);
 /// People beyond what was left by the last sweep, before those are swept out of whom nothing counts.
 const SWEPT_AFTER: usize = 10_000;
@@ -42,7 +43,10 @@ pub struct Standings(Arc<Shared>);
 
 struct Shared {
     state: RwLock<State>,
-    taken_at: Mutex<Instant>,
+    /// The node's head.
+    heads: watch::Receiver<Head>,
+    /// Since when it is behind the head without moving; `None` if it is not behind.
+    behind_since: Mutex<Option<Instant>>,
     /// Raised with every change.
     changes: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
@@ -59,13 +63,22 @@ struct State {
 impl Standings {
     /// Knows nobody yet.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(heads: watch::Receiver<Head>, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Shared {
             state: RwLock::default(),
-            taken_at: Mutex::new(Instant::now()),
+            heads,
+            behind_since: Mutex::default(),
             changes: watch::channel(0).0,
             clock,
         }))
+    }
+
+    /// Notes whenever the node's head goes ahead of it, until the bus has gone.
+    pub async fn watch_the_head(self) {
+        let mut heads = self.0.heads.clone();
+        while heads.changed().await.is_ok() {
+            self.compare_with_head(HasMoved(false));
+        }
     }
 
     /// How somebody stands with a session at a moment.
@@ -99,13 +112,12 @@ impl Standings {
         roles
     }
 
-    /// Whether it knows what stands in the log up to a position, or did so a moment ago.
+    /// Whether it knows what was decided up to a moment ago.
     #[must_use]
-    pub fn is_up_to(&self, position: u64) -> bool {
-        let place = self.state().place;
-        place.is_some_and(|place| {
-            place.position >= position || self.taken().elapsed() < LONGEST_BEHIND
-        })
+    pub fn is_up_to_date(&self) -> bool {
+        let behind_since = *self.behind_since();
+        let is_stuck = behind_since.is_some_and(|since| since.elapsed() >= LONGEST_BEHIND);
+        self.state().place.is_some() && !is_stuck
     }
 
     /// Changes with everything that was decided about anybody.
@@ -122,38 +134,57 @@ impl Standings {
         self.0.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn taken(&self) -> MutexGuard<'_, Instant> {
-        self.0.taken_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn behind_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.behind_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Both places are read under the lock: of two who compare at once, the last one has seen both.
+    fn compare_with_head(&self, HasMoved(has_moved): HasMoved) {
+        let mut behind_since = self.behind_since();
+        let head = self.0.heads.borrow().place.position;
+        let is_behind = self.state().place.is_some_and(|place| place.position < head);
+        if !is_behind {
+            *behind_since = None;
+        } else if has_moved || behind_since.is_none() {
+            *behind_since = Some(Instant::now());
+        }
     }
 
     /// Begins with what the log says up to a place.
-    fn begin(&self, place: Place, events: &[Recorded]) {
+    fn begin(&self, place: Place, events: &[Recorded]) -> Result<(), FollowerError> {
         let mut state = State { place: Some(place), ..State::default() };
-        events.iter().for_each(|recorded| state.take(recorded));
+        events.iter().try_for_each(|recorded| state.take(recorded))?;
         state.sweep(self.0.clock.now());
         *self.state_mut() = state;
-        *self.taken() = Instant::now();
+        self.compare_with_head(HasMoved(true));
         self.0.changes.send_modify(|changes| *changes += 1);
+        Ok(())
     }
 
-    fn take(&self, events: &[Recorded]) {
-        let Some(last) = events.last() else { return };
+    /// What cannot be read was written by a newer program. Then it stays where it is, and before long
+    /// nobody is let in: never an unchecked yes.
+    fn take(&self, events: &[Recorded]) -> Result<(), FollowerError> {
+        let Some(last) = events.last() else { return Ok(()) };
         let is_about_somebody = events.iter().any(is_of_standing);
         let mut state = self.state_mut();
-        state.place = Some(last.place);
         if is_about_somebody {
-            events.iter().for_each(|recorded| state.take(recorded));
+            events.iter().try_for_each(|recorded| state.take(recorded))?;
             if state.people.len() > state.left_by_sweep + SWEPT_AFTER {
                 state.sweep(self.0.clock.now());
             }
         }
+        state.place = Some(last.place);
         drop(state);
-        *self.taken() = Instant::now();
+        self.compare_with_head(HasMoved(true));
         if is_about_somebody {
             self.0.changes.send_modify(|changes| *changes += 1);
         }
+        Ok(())
     }
 }
+
+/// Whether the place of the standings has moved, or only the head.
+struct HasMoved(bool);
 
 fn is_of_standing(recorded: &Recorded) -> bool {
     FAMILIES.contains(&recorded.event.aggregate_type.as_ref())
@@ -163,24 +194,23 @@ fn is_of_standing(recorded: &Recorded) -> bool {
 const FAMILIES: [&str; 2] = [Identity::TYPE, Role::TYPE];
 
 impl State {
-    fn take(&mut self, recorded: &Recorded) {
+    fn take(&mut self, recorded: &Recorded) -> Result<(), FollowerError> {
         if !is_of_standing(recorded) {
-            return;
+            return Ok(());
         }
-        match ClubEvent::decode(recorded) {
-            Ok(ClubEvent::Identity(player, event)) => {
+        let position = recorded.place.position;
+        let event = ClubEvent::decode(recorded);
+        match event.map_err(|source| FollowerError::Decode { position, source })? {
+            ClubEvent::Identity(player, event) => {
                 self.people.entry(player).or_default().evolve(&event);
             }
-            Ok(ClubEvent::Role(code, domain::role::RoleEvent::RoleDefined { permissions, .. })) => {
+            ClubEvent::Role(code, RoleEvent::RoleDefined { permissions, .. }) => {
                 self.roles.insert(code, permissions);
             }
-            Ok(_) => {}
-            Err(error) => {
-                // A newer program wrote it. Better too many are kept out than too few.
-                let position = recorded.place.position;
-                tracing::error!(position, %error, "what was decided about somebody cannot be read");
-            }
+            // Of other families, which are not looked at.
+            _ => {}
         }
+        Ok(())
     }
 
     fn permissions(&self, role: Option<RoleCode>) -> Permissions {
@@ -220,12 +250,103 @@ impl Sink for StandingsSink {
     async fn resume(&mut self) -> Result<Resume, FollowerError> {
         let place = self.feed.head().await?;
         let events = self.feed.families(&FAMILIES, place.position).await?;
-        self.standings.begin(place, &events);
+        self.standings.begin(place, &events)?;
         Ok(Resume::After(place))
     }
 
     async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
-        self.standings.take(events);
-        Ok(())
+        self.standings.take(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use commands::clock::SystemClock;
+    use domain::aggregate::Event;
+    use domain::id::SessionId;
+    use domain::identity::IdentityEvent;
+    use domain::stored::{Hash, StoredEvent};
+    use domain::testing::at;
+
+    use super::*;
+
+    fn head(position: u64) -> Head {
+        Head { place: place(position), confirmed_at: Instant::now() }
+    }
+
+    fn place(position: u64) -> Place {
+        Place { position, hash: Hash::genesis(&[]) }
+    }
+
+    fn told(position: u64, payload: String) -> Recorded {
+        let event = StoredEvent {
+            aggregate_type: Identity::TYPE.into(),
+            aggregate_id: "23".into(),
+            sequence: position,
+            event_type: "banned".into(),
+            event_version: "1".into(),
+            payload,
+            metadata: "{}".into(),
+        };
+        Recorded { place: place(position), recorded_at: at(0), event }
+    }
+
+    fn banned(position: u64) -> Recorded {
+        let event = IdentityEvent::Banned { at: at(0), until: None };
+        assert_eq!(event.event_type(), "banned");
+        told(position, domain::encoding::encode(&event).unwrap())
+    }
+
+    /// Standings at position 1 of a node that is there, too.
+    fn standings() -> (Standings, watch::Sender<Head>) {
+        let (heads, seen) = watch::channel(head(1));
+        let standings = Standings::new(seen, Arc::new(SystemClock));
+        assert!(!standings.is_up_to_date(), "before it has begun it knows nothing");
+        standings.begin(place(1), &[]).unwrap();
+        tokio::spawn(standings.clone().watch_the_head());
+        (standings, heads)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_quiet_hour_a_moment_behind_the_head_is_not_too_late() {
+        let (standings, heads) = standings();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert!(standings.is_up_to_date());
+        heads.send_replace(head(2));
+        tokio::time::sleep(Duration::from_millis(1_900)).await;
+        assert!(standings.is_up_to_date());
+        standings.take(&[banned(2)]).unwrap();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert!(standings.is_up_to_date());
+        let session =
+            SessionKey { player: PlayerId(23), id: SessionId::from_bits(1), began_at: at(0) };
+        assert!(matches!(standings.of(&session, at(1)), Standing::Banned(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stays_behind_the_head_says_so_until_it_has_caught_up() {
+        let (standings, heads) = standings();
+        for position in 2..6 {
+            heads.send_replace(head(position));
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        assert!(!standings.is_up_to_date(), "the head moves, and it does not");
+        standings.take(&[banned(2)]).unwrap();
+        assert!(standings.is_up_to_date(), "it moves again");
+        tokio::time::sleep(LONGEST_BEHIND).await;
+        assert!(!standings.is_up_to_date());
+        standings.take(&[banned(3), banned(4), banned(5)]).unwrap();
+        tokio::time::sleep(LONGEST_BEHIND).await;
+        assert!(standings.is_up_to_date());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_is_not_passed_over() {
+        let (standings, heads) = standings();
+        heads.send_replace(head(2));
+        let unknown = told(2, "{\"type\":\"banned\",\"at\":\"some day\"}".to_owned());
+        assert!(standings.take(&[unknown]).is_err());
+        tokio::time::sleep(LONGEST_BEHIND).await;
+        assert!(!standings.is_up_to_date());
     }
 }

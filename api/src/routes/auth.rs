@@ -11,11 +11,11 @@ use utoipa::ToSchema;
 
 use super::docs::Problem;
 use crate::app::App;
-use crate::auth::Player;
 use crate::auth::sessions::{self as stored, Rotated};
 use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
 use crate::auth::sign_up::{self, SignUp};
 use crate::auth::users::User;
+use crate::auth::{Player, insist_on_confirmation};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::request::Asked;
@@ -87,6 +87,7 @@ pub async fn admin_login(
     fields: Fields,
 ) -> Result<Response, ApiError> {
     let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
+    insist_on_confirmation(&app)?;
     if app.standings.role(user.id).1.is_empty() {
         let detail = "this is the staff's entrance: use /api/auth/login";
         return Err(ApiError::new(Reason::Forbidden, detail));

@@ -55,19 +55,6 @@ pub struct BanRow {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The standings of these players, ordered by player; who never got one is missing.
-///
-/// # Errors
-/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
-pub async fn of_each(
-    pool: &PgPool,
-    players: &[PlayerId],
-) -> Result<At<Vec<StandingRow>>, ReadError> {
-    let rows = "select * from read.standings where player_id = any($1) order by player_id";
-    let ids: Vec<i64> = players.iter().map(|player| player.0).collect();
-    read_at(pool, rows, |query| query.bind(ids), standing).await
-}
-
 /// What the staff sees of somebody in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Overview {
@@ -86,7 +73,7 @@ pub struct Overview {
 /// These players in a list, ordered by player, all as of one position; who has no account is missing.
 ///
 /// # Errors
-/// As [`of_each`].
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
 pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Overview>>, ReadError> {
     let rows =
         "select holds.player_id, holds.gold_paid + holds.gold_free as gold, holds.vip_points,
@@ -107,15 +94,6 @@ pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Over
         })
     };
     read_at(pool, rows, |query| query.bind(ids), of_row).await
-}
-
-/// Everybody who has another role than a player's, ordered by player.
-///
-/// # Errors
-/// As [`of_each`].
-pub async fn staff(pool: &PgPool) -> Result<At<Vec<StandingRow>>, ReadError> {
-    let rows = "select * from read.standings where role is not null order by player_id";
-    read_at(pool, rows, |query| query, standing).await
 }
 
 fn standing(row: &PgRow) -> Result<StandingRow, ReadError> {
@@ -177,10 +155,7 @@ impl ReadModel for Standings {
     }
 
     fn indexes(&self, table: &str) -> Vec<String> {
-        vec![
-            format!("alter table {table} add primary key (player_id)"),
-            format!("create index on {table} (player_id) where role is not null"),
-        ]
+        vec![format!("alter table {table} add primary key (player_id)")]
     }
 
     fn fold(&mut self, entry: &Entry<'_>) {

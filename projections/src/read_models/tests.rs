@@ -74,10 +74,10 @@ async fn players_have_what_their_accounts_have() {
         assert_eq!((gold, debt), (wallet.gold().cast_signed(), wallet.debt.cast_signed()));
     }
     let players: Vec<PlayerId> = history.accounts().map(|(player, _)| PlayerId(player)).collect();
-    let shown = standings::of_each(&pool, &players).await.unwrap().rows;
+    let shown = standings::overview(&pool, &players).await.unwrap().rows;
     let (at, mut roles, mut bans) = (history.now(), 0, 0);
     for (player, standing) in history.standings() {
-        let row = shown.iter().find(|row| row.user_id.0 == player);
+        let row = shown.iter().find(|row| row.user_id.0 == player).map(|row| row.standing);
         let ban = row.and_then(|row| row.ban).filter(|ban| ban.until.is_none_or(|it| at < it));
         assert_eq!(row.map(|row| row.rank).unwrap_or_default(), standing.rank());
         assert_eq!(row.and_then(|row| row.role), standing.role());

@@ -122,7 +122,8 @@ pub async fn log_out_everywhere(
     responses(
         (status = 200, description = "changed", body = SessionsEnded),
         (status = 401, description = "nobody is signed in, or the current password is wrong", body = Problem),
-        (status = 422, description = "a password that cannot be used", body = Problem)))]
+        (status = 422, description = "a password that cannot be used", body = Problem),
+        (status = 429, description = "RATE_LIMIT: too many wrong passwords; says until when", body = Problem)))]
 pub async fn change_password(
     State(app): State<App>,
     player: Player,
@@ -136,7 +137,13 @@ pub async fn change_password(
         .finish(|| Some(PasswordChange { current_password: current?, new_password: new? }))?;
     let wrong = || ApiError::new(Reason::InvalidCredentials, "the current password is wrong");
     let user = app.users.by_id(player.id()).await?.ok_or_else(wrong)?;
-    if !app.passwords.verify(wish.current_password, Some(user.password_hash.clone())).await? {
+    // A stolen token is no way to guess the password, either.
+    let who = app.lockout.who(&user.site_id, Some(user.id));
+    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
+    let known = Some(user.password_hash.clone());
+    let is_right = app.passwords.verify(wish.current_password, known).await?;
+    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
+    if !is_right {
         return Err(wrong());
     }
     let hash = app.passwords.hash(wish.new_password).await?;

@@ -102,6 +102,9 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
         command("POST", "/api/admin/missions", &[], mission),
         command("PUT", "/api/admin/missions/{id}", &["5"], longer),
         command("POST", "/api/admin/events", &[], event),
+        command("POST", "/api/admin/events/{id}/publish", &["4"], json!({})),
+        command("POST", "/api/admin/events/{id}/pause", &["4"], json!({})),
+        command("POST", "/api/admin/events/{id}/end", &["4"], json!({})),
         command("POST", "/api/admin/transactions/{receipt}/refund", &[receipts[0]], why()),
         command(
             "POST",
@@ -112,13 +115,9 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
     ]
 }
 
-/// Commands for which an event, its occurrence or a version has to be brought along; the rules that
-/// decide them are tried like the others'.
-const BY_THEMSELVES: [&str; 7] = [
+/// Commands for which a version, a participation or a payout under way has to be brought along.
+const BY_THEMSELVES: [&str; 4] = [
     "/api/admin/events/{id}",
-    "/api/admin/events/{id}/publish",
-    "/api/admin/events/{id}/pause",
-    "/api/admin/events/{id}/end",
     "/api/admin/events/{id}/payout/stop",
     "/api/admin/events/{id}/payout/resume",
     "/api/admin/events/{id}/force-claim/{user_id}",
@@ -236,7 +235,15 @@ async fn what_is_refused_is_refused_when_dry_and_only_the_staff_tries() {
     );
     ask(&app, &admin, &grant, "?dry_run=true", "k").await.is_problem(404, "NOT_FOUND");
     ask(&app, &player, &grant, "?dry_run=true", "k").await.is_problem(403, "FORBIDDEN");
-    ask(&app, &admin, &grant, "?dry_run=perhaps", "k").await.is_problem(400, "BAD_REQUEST");
+    let before = app.database.last_of_accounts().await;
+    let good = command("POST", "/api/admin/users/{id}/grant", &["23"], grant.body.clone());
+    for query in ["?dry_run=perhaps", "?dry_run", "?dry_run=1", "?DRY_RUN=TRUE"] {
+        ask(&app, &admin, &good, query, "k").await.is_problem(400, "BAD_REQUEST");
+    }
+    for query in ["?dry%5Frun=true", "?x=1&dry_run=true", "?Dry_Run=true"] {
+        assert_eq!(ask(&app, &admin, &good, query, "k").await.body["dry_run"], true, "{query}");
+    }
+    assert_eq!(app.database.last_of_accounts().await, before);
     let spend =
         app.post("/api/shop/buy?dry_run=true", Some(&player), json!({"product_id": 1001})).await;
     spend.is_problem(400, "BAD_REQUEST");

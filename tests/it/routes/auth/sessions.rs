@@ -138,6 +138,22 @@ async fn logging_out_ends_this_session_and_logging_out_everywhere_all_of_them() 
 }
 
 #[tokio::test]
+async fn a_stolen_token_is_no_way_to_guess_the_password() {
+    let app = App::start().await;
+    let here = sign_in(&app).await;
+    let change = |current: &str| {
+        let body = json!({"current_password": current, "new_password": "a new one"});
+        app.call(Method::PUT, "/api/auth/password", Some(&here.access), Some(body))
+    };
+    for _ in 0..5 {
+        change("a guess").await.is_problem(401, "INVALID_CREDENTIALS");
+    }
+    change(PLAYER.1).await.is_problem(429, "RATE_LIMIT");
+    let body = json!({"site_id": PLAYER.0, "password": PLAYER.1});
+    app.post("/api/auth/login", None, body).await.is_problem(429, "RATE_LIMIT");
+}
+
+#[tokio::test]
 async fn another_password_ends_all_other_sessions() {
     let app = App::start().await;
     let (here, there) = (sign_in(&app).await, sign_in(&app).await);
