@@ -166,6 +166,9 @@ pub struct ClubConfig {
     pub fingerprint_key: Secret,
     /// `CLUB_MARK_INTERVAL_MS`: how often a quiet live feed tells its position; default 5,000.
     pub mark_interval: Duration,
+    /// `CLUB_LIVE_CONNECTIONS`: live feeds on this node, at most; default 20,000. One more is closed with
+    /// 4429.
+    pub live_connections: u32,
     /// `CLUB_STREAK_GRACE_DAYS`: so many missed days do not end a daily streak; default 0. The same
     /// on every node.
     pub streak_grace_days: u8,
@@ -262,6 +265,7 @@ impl ClubConfig {
             limits: variables.parse("CLUB_LIMITS", Flag(true))?.0,
             fingerprint_key: key.unwrap_or_else(|| DEMO_FINGERPRINT_KEY.to_owned()).into(),
             mark_interval: milliseconds("CLUB_MARK_INTERVAL_MS", 5_000)?,
+            live_connections: variables.parse("CLUB_LIVE_CONNECTIONS", 20_000)?,
             streak_grace_days: variables.parse("CLUB_STREAK_GRACE_DAYS", 0)?,
         })
     }

@@ -28,7 +28,9 @@ use crate::app::App;
 use crate::edge;
 use crate::error::{ApiError, Reason};
 
+pub use answers::{LimitView, rank_name};
 pub use docs::document;
+pub use play::{LeaderboardTermsView, RecurrenceView, RequirementView, RewardsView};
 
 use admin::{approvals, grants, invites, packages, products, promos, stats, transactions};
 use docs::Security;

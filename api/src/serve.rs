@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::edge::AnySlash;
+use crate::live::Hub;
 use crate::worker::Worker;
 use crate::{database, payments, routes, seed, telemetry};
 
@@ -49,7 +50,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let (webhook_address, told) = watch::channel(None);
     let commands = app::start_commands(&config, &pool, clock, told).await?;
-    let worker = Worker::start(&commands, &pool);
+    let hub = Hub::new(config.club.live_connections);
+    let worker = Worker::start(&commands, &pool, hub);
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, &worker, moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)

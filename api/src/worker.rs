@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::standings::{Standings, StandingsSink};
-use crate::live::{Hub, LiveFeed};
+use crate::live::{self, Hub, LiveFeed};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
@@ -47,13 +47,13 @@ pub struct Worker {
 
 impl Worker {
     /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play and leaderboards that are over.
+    /// looks after the provider's messages, expired items, past play, leaderboards that are over, and
+    /// those who listen.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool) -> Self {
+    pub fn start(commands: &Commands, pool: &PgPool, hub: Hub) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
-        let hub = Hub::default();
         let standings = Standings::new(commands.bus.heads(), commands.clock.clone());
         let read_models = engine.read_models(Pace::default());
         engine.sink(CheckoutSink::new(commands.clone(), feed.clone()));
@@ -66,7 +66,10 @@ impl Worker {
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
-        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
+        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(live::keep_telling(hub.clone(), ending.clone()));
+        chores.spawn(live::keep_presence(hub.clone(), pool.clone(), ending.clone()));
+        chores.spawn(live::keep_boards(hub.clone(), commands.clone(), pool.clone(), ending));
         Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
     }
 

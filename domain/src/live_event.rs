@@ -376,6 +376,12 @@ impl LiveEvent {
         self.frozen.is_some_and(|(last, _)| occurrence_at <= last)
     }
 
+    /// The latest occurrence of which seats were taken, and how many.
+    #[must_use]
+    pub fn seats(&self) -> Option<(DateTime<Utc>, u32)> {
+        self.seats
+    }
+
     /// How many seats of an occurrence can be had; `None` for any number.
     #[must_use]
     pub fn seats_left(&self, occurrence_at: DateTime<Utc>) -> Option<u32> {

@@ -41,12 +41,33 @@ impl Socket {
 
     /// Subscribes to the own account; the first message about that.
     pub async fn subscribe(&mut self, since: Option<&str>) -> Value {
-        let mut message = json!({"type": "subscribe", "channel": "me"});
+        self.join("me", since).await
+    }
+
+    /// Subscribes to a channel; the first message about that.
+    pub async fn join(&mut self, channel: &str, since: Option<&str>) -> Value {
+        let mut message = json!({"type": "subscribe", "channel": channel});
         if let Some(since) = since {
             message["since"] = since.into();
         }
         self.say(&message.to_string()).await;
-        self.named("subscribed").await
+        loop {
+            let message = self.json().await;
+            if message["type"] == "error" || message["type"] == "subscribed" {
+                assert_eq!(message["channel"], channel, "{message}");
+                return message;
+            }
+        }
+    }
+
+    /// The next message of a channel that this is true of; what comes before it is left out.
+    pub async fn until_on(&mut self, channel: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = self.json().await;
+            if message["channel"] == channel && is_it(&message) {
+                return message;
+            }
+        }
     }
 
     /// Says something.
@@ -57,6 +78,21 @@ impl Socket {
     /// Sends any message.
     pub async fn send(&mut self, message: Message) {
         self.0.send(message).await.unwrap();
+    }
+
+    /// Sends any message, unless the other side has ended it already.
+    pub async fn try_send(&mut self, message: Message) -> bool {
+        self.0.send(message).await.is_ok()
+    }
+
+    /// Whether the other side ends it, in whatever way.
+    pub async fn is_over(&mut self) -> bool {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("an end in time") {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return true,
+                Some(Ok(_)) => {}
+            }
+        }
     }
 
     /// The next text.

@@ -182,6 +182,14 @@ impl Setting for u8 {
     }
 }
 
+impl Setting for u32 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Setting for u64 {
     const EXPECTED: &'static str = "a whole number of milliseconds";
 

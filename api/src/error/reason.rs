@@ -135,6 +135,8 @@ pub enum Reason {
     IdempotencyKeyReused,
     /// This address wants a websocket.
     UpgradeRequired,
+    /// The client speaks another websocket protocol.
+    ProtocolUnsupported,
     /// Too many wait already.
     Overloaded,
     /// The log cannot be reached: whether it was done is not known.
@@ -235,6 +237,9 @@ impl Reason {
             Self::ValidationFailed => (422, "VALIDATION_FAILED", "Some fields cannot be used"),
             Self::IdempotencyKeyReused => {
                 (422, "IDEMPOTENCY_KEY_REUSED", "The key was used for another request")
+            }
+            Self::ProtocolUnsupported => {
+                (400, "PROTOCOL_UNSUPPORTED", "Speak another websocket protocol")
             }
             Self::UpgradeRequired => (426, "UPGRADE_REQUIRED", "Connect with a websocket"),
             Self::Overloaded => (503, "OVERLOADED", "Too busy"),

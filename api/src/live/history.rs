@@ -11,6 +11,9 @@ use projections::position::{OutOfRange, from_sql, to_sql};
 
 use super::messages::{self, FAMILIES, Frame};
 
+/// Events of the log that are read again for one of the staff.
+const LOG_PAGE: usize = 1_000;
+
 /// Events that are read again for one screen: first so many, and if that does not reach back far
 /// enough, so many. Whoever has missed more gets the state.
 const PAGES: [u64; 2] = [50, 1_000];
@@ -35,8 +38,8 @@ pub enum HistoryError {
     NotAHash(u64),
 }
 
-/// The messages about a player's events after the cursor, up to `until`; `None` if they cannot be
-/// given without a gap: the cursor is from another history, or too much has happened since.
+/// A player's events after the cursor, up to `until`, in order; `None` if too much has happened since. The
+/// cursor is of this history.
 ///
 /// # Errors
 /// If the log does not answer.
@@ -45,11 +48,7 @@ pub async fn since(
     player: PlayerId,
     cursor: &Cursor,
     until: &Place,
-) -> Result<Option<Vec<Frame>>, HistoryError> {
-    let hash = feed.hash_at(cursor.position).await?;
-    if !hash.is_some_and(|hash| cursor.is_at(&hash)) {
-        return Ok(None);
-    }
+) -> Result<Option<Vec<Recorded>>, HistoryError> {
     'pages: for limit in PAGES {
         let mut missed = Vec::new();
         for family in FAMILIES {
@@ -61,23 +60,50 @@ pub async fn since(
             }
             missed.extend(latest);
         }
-        return Ok(Some(frames(cursor, missed)?));
+        missed.retain(|recorded| recorded.place.position > cursor.position);
+        missed.sort_by_key(|recorded| recorded.place.position);
+        return Ok(Some(missed));
     }
     Ok(None)
 }
 
-/// Messages about these events, as far as they are after the cursor.
-fn frames(cursor: &Cursor, mut missed: Vec<Recorded>) -> Result<Vec<Frame>, DecodeError> {
-    missed.retain(|recorded| recorded.place.position > cursor.position);
-    missed.sort_by_key(|recorded| recorded.place.position);
+/// The messages about these events, which follow the cursor.
+///
+/// # Errors
+/// If one of them is of another program.
+pub fn frames(cursor: &Cursor, missed: &[Recorded]) -> Result<Vec<Frame>, DecodeError> {
     let mut frames = Vec::new();
     let mut before = *cursor;
     for recorded in missed {
-        let event = ClubEvent::decode(&recorded)?;
+        let event = ClubEvent::decode(recorded)?;
         frames.extend(messages::about(&recorded.place, &before, &event));
         before = recorded.place.cursor();
     }
     Ok(frames)
+}
+
+/// What the staff is told of the log after the cursor, up to `until`; `None` if it is too much. The cursor
+/// is of this history.
+///
+/// # Errors
+/// If the log does not answer.
+pub async fn log_since(
+    feed: &Feed,
+    cursor: &Cursor,
+    until: &Place,
+) -> Result<Option<Vec<Frame>>, HistoryError> {
+    let missed = until.position.saturating_sub(cursor.position);
+    if missed > LOG_PAGE as u64 {
+        return Ok(None);
+    }
+    let Some(hash) = feed.hash_at(cursor.position).await? else { return Ok(None) };
+    let place = Place { position: cursor.position, hash };
+    let events = feed.page(&place, LOG_PAGE).await?;
+    let told = events
+        .iter()
+        .filter(|event| event.place.position <= until.position)
+        .filter(|event| messages::is_for_staff(&event.event.aggregate_type));
+    Ok(Some(told.map(messages::log_event).collect()))
 }
 
 /// The last events of a player's stream up to a position, newest first. By the stream's own numbers:

@@ -1,7 +1,10 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
 mod play;
+mod profile;
 mod purchase;
+mod showcase;
+mod staff;
 mod streak;
 
 use axum::extract::ws::Utf8Bytes;
@@ -10,19 +13,29 @@ use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
+use domain::identity::Identity;
 use domain::money::{Movement, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use self::play::{EventData, MissionData, RewardData};
+use self::profile::ProfileData;
 use self::purchase::PurchaseData;
+pub use self::showcase::{is_seen, live_event, package, product};
+pub use self::staff::{is_for_staff, log_event};
 use self::streak::StreakData;
+use super::channel::Channel;
 
-/// The channel of a player's own account and play.
-pub const ME: &str = "me";
-/// The families of streams that this channel tells of; each has a stream a player.
-pub const FAMILIES: [&str; 2] = [Account::TYPE, Activity::TYPE];
+/// The families of streams that [`Channel::Me`] tells of; each has a stream a player.
+pub const FAMILIES: [&str; 3] = [Account::TYPE, Activity::TYPE, Identity::TYPE];
+
+/// Whether events of a family may change a leaderboard.
+#[must_use]
+pub fn may_score(family: &str) -> bool {
+    family == Activity::TYPE
+}
 
 /// Why a feed ends, as websockets say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +48,10 @@ pub enum Close {
     Forbidden,
     /// The client does not keep up: it may come back and go on where it was.
     TooSlow,
+    /// The same player has opened too many others since.
+    Replaced,
+    /// The client says too much, or there are too many of them.
+    TooMany,
     /// The service restarts: the client may come back after a moment of its own choosing.
     Restart,
 }
@@ -48,6 +65,8 @@ impl Close {
             Self::Unauthenticated => (4401, "unauthenticated: take a new ticket"),
             Self::Forbidden => (4403, "forbidden: this account is banned"),
             Self::TooSlow => (4408, "too slow: resume with the last cursor"),
+            Self::Replaced => (4409, "replaced: you are connected too often"),
+            Self::TooMany => (4429, "too many: come back later, and say less"),
             Self::Restart => (1012, "restart: reconnect with jitter"),
         }
     }
@@ -62,6 +81,11 @@ pub enum FromClient {
         channel: String,
         /// What it has seen.
         since: Option<Cursor>,
+    },
+    /// It does not want a channel any more.
+    Unsubscribe {
+        /// Which.
+        channel: String,
     },
     /// It wants to know whether we are there.
     Ping,
@@ -85,6 +109,9 @@ impl FromClient {
                 };
                 Some(Self::Subscribe { channel, since })
             }
+            "unsubscribe" => {
+                Some(Self::Unsubscribe { channel: message.get("channel")?.as_str()?.to_owned() })
+            }
             _ => None,
         }
     }
@@ -97,21 +124,24 @@ pub struct Frame {
     pub position: u64,
     /// The message.
     pub text: Utf8Bytes,
+    /// Whether it makes older ones of its kind needless: a whole balance.
+    pub replaces_older: bool,
 }
 
 #[derive(Serialize)]
-struct Event<'a> {
+struct Event<'a, D> {
     r#type: &'static str,
-    channel: &'static str,
+    channel: Channel,
     position: u64,
     cursor: &'a str,
-    data: Data,
+    data: D,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Data {
     Balance(WalletData),
+    Profile(ProfileData),
     Purchase(Box<PurchaseData>),
     Streak(StreakData),
     Mission(MissionData),
@@ -149,17 +179,17 @@ fn moved(movement: &Movement) -> u64 {
 }
 
 /// The messages about an event, and whom it concerns; `None` if it concerns nobody who listens to
-/// [`ME`]. `before` is a place in front of the event: the cursor of every message but the last, or a
+/// [`Channel::Me`]. `before` is a place in front of the event: the cursor of every message but the last, or a
 /// client that resumes between two of them would miss the second.
 #[must_use]
 pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
     let told = match event {
         ClubEvent::Account(player, event) => about_account(*player, event),
         ClubEvent::Activity(player, event) => play::about(*player, event),
+        ClubEvent::Identity(player, event) => profile::about(*player, event),
         ClubEvent::Product(..)
         | ClubEvent::Package(..)
         | ClubEvent::Promo(..)
-        | ClubEvent::Identity(..)
         | ClubEvent::Role(..)
         | ClubEvent::Audit(..)
         | ClubEvent::Mission(..)
@@ -170,9 +200,9 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {
         let cursor = if index == last { place.cursor() } else { *before }.to_string();
-        let position = place.position;
-        let event = Event { r#type: kind, channel: ME, position, cursor: &cursor, data };
-        Frame { position, text: text(&event) }
+        let (position, replaces_older) = (place.position, matches!(data, Data::Balance(_)));
+        let event = Event { r#type: kind, channel: Channel::Me, position, cursor: &cursor, data };
+        Frame { position, text: text(&event), replaces_older }
     };
     told.into_iter().enumerate().map(frame).collect()
 }
@@ -193,6 +223,31 @@ fn about_account(player: PlayerId, event: &AccountEvent) -> Vec<Told> {
     purchase.into_iter().chain(streak).chain(play).chain(balance).collect()
 }
 
+/// A message of a channel that many listen to: channel, type and position, how far the client is with it,
+/// and what it says, as JSON.
+#[must_use]
+pub fn told(said: (Channel, &'static str, u64), cursor: &Cursor, data: &str) -> Frame {
+    let (channel, kind, position) = said;
+    let cursor = cursor.to_string();
+    let event = Event { r#type: kind, channel, position, cursor: &cursor, data: raw(data) };
+    Frame { position, text: text(&event), replaces_older: false }
+}
+
+/// The state of a channel that many listen to: `{"items": […]}`.
+#[must_use]
+pub fn items<'a>(items: impl Iterator<Item = &'a str>) -> Utf8Bytes {
+    #[derive(Serialize)]
+    struct State<'a> {
+        items: Vec<Option<&'a RawValue>>,
+    }
+    text(&State { items: items.map(raw).collect() })
+}
+
+/// JSON as it is.
+fn raw(json: &str) -> Option<&RawValue> {
+    serde_json::from_str(json).ok()
+}
+
 /// What is said about a feed or a channel, not about an event.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -202,15 +257,18 @@ enum Said<'a> {
         session: &'a str,
     },
     Subscribed {
-        channel: &'static str,
+        channel: Channel,
         recovered: bool,
         position: u64,
         cursor: String,
         #[serde(skip_serializing_if = "Option::is_none")]
-        state: Option<WalletData>,
+        state: Option<&'a RawValue>,
+    },
+    Unsubscribed {
+        channel: Channel,
     },
     Mark {
-        channel: &'static str,
+        channel: Channel,
         position: u64,
         cursor: String,
     },
@@ -227,18 +285,26 @@ pub fn hello(head: u64, session: &str) -> Utf8Bytes {
     text(&Said::Hello { head, session })
 }
 
-/// A channel is open: everything after this cursor follows.
+/// A channel is open: everything after this cursor follows. With a state, as JSON, where the client begins
+/// anew; without, where it goes on.
 #[must_use]
-pub fn subscribed(recovered: bool, cursor: &Cursor, state: Option<WalletData>) -> Utf8Bytes {
-    let (position, cursor) = (cursor.position, cursor.to_string());
-    text(&Said::Subscribed { channel: ME, recovered, position, cursor, state })
+pub fn subscribed(channel: Channel, cursor: &Cursor, state: Option<&str>) -> Utf8Bytes {
+    let (position, recovered) = (cursor.position, state.is_none());
+    let (cursor, state) = (cursor.to_string(), state.and_then(raw));
+    text(&Said::Subscribed { channel, recovered, position, cursor, state })
+}
+
+/// A channel is closed.
+#[must_use]
+pub fn unsubscribed(channel: Channel) -> Utf8Bytes {
+    text(&Said::Unsubscribed { channel })
 }
 
 /// Nothing more has happened on the channel up to here.
 #[must_use]
-pub fn mark(place: &Place) -> Utf8Bytes {
+pub fn mark(channel: Channel, place: &Place) -> Utf8Bytes {
     let (position, cursor) = (place.position, place.cursor().to_string());
-    text(&Said::Mark { channel: ME, position, cursor })
+    text(&Said::Mark { channel, position, cursor })
 }
 
 /// Something that cannot be done; the feed stays open.
@@ -259,7 +325,8 @@ pub fn ping() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"type":"ping"}"#)
 }
 
-fn text(message: &impl Serialize) -> Utf8Bytes {
+/// A message, or a part of one.
+pub fn text(message: &impl Serialize) -> Utf8Bytes {
     // These messages always have a JSON form.
     serde_json::to_string(message).unwrap_or_default().into()
 }

@@ -1,17 +1,22 @@
-//! One screen's connection, from its ticket to its close code.
+//! One connection, from its ticket to its close code.
 
+mod subscribing;
+
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use domain::id::PlayerId;
-use domain::stored::Cursor;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use super::history;
-use super::hub::Registration;
-use super::messages::{self, Close, Frame, FromClient, ME, WalletData};
+use self::subscribing::Subscription;
+use super::channel::Channel;
+use super::hub::Connection;
+use super::messages::{self, Close, Frame, FromClient};
+use super::outbox::SubscriptionId;
 use crate::app::App;
 use crate::auth::SessionKey;
 use crate::auth::standings::Standing;
@@ -23,8 +28,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a silent client is asked whether it is there, and how long it may stay silent.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const LONGEST_SILENCE: Duration = Duration::from_secs(90);
-/// How long a subscription waits for this node to catch up with the client.
-const REACH_PATIENCE: Duration = Duration::from_secs(2);
+/// Messages that a client may say at once, and in a second for long.
+const BURST: NonZeroU32 = NonZeroU32::new(40).unwrap();
+const PACE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Why a session ends.
 enum Ending {
@@ -45,9 +51,8 @@ impl From<Close> for Ending {
 /// Serves one connection until it ends. `session` is what its ticket was for, if it was valid.
 pub async fn serve(mut socket: WebSocket, app: App, session: Option<SessionKey>) {
     let _attending = app.hub.attend();
-    let restarts = app.hub.restarts();
     let ending = match session {
-        Some(key) => Session::new(&mut socket, &app, key, restarts).run().await,
+        Some(key) => begin(&mut socket, &app, key).await,
         None => Close::Unauthenticated.into(),
     };
     let close = match ending {
@@ -55,7 +60,12 @@ pub async fn serve(mut socket: WebSocket, app: App, session: Option<SessionKey>)
         Ending::Failed => Close::Restart,
         Ending::Gone => return,
     };
+    Box::pin(say_goodbye(socket, close)).await;
+}
+
+async fn say_goodbye(mut socket: WebSocket, close: Close) {
     let (code, reason) = close.told();
+    metrics::counter!("club_live_closed_total", "code" => code.to_string()).increment(1);
     let frame = CloseFrame { code, reason: reason.into() };
     // Whoever does not take it within the time has gone.
     let _ = timeout(SEND_PATIENCE, socket.send(Message::Close(Some(frame)))).await;
@@ -64,26 +74,30 @@ pub async fn serve(mut socket: WebSocket, app: App, session: Option<SessionKey>)
     let _ = timeout(CLOSE_PATIENCE, rest).await;
 }
 
+async fn begin(socket: &mut WebSocket, app: &App, key: SessionKey) -> Ending {
+    let connection = match app.hub.connect(key.player) {
+        Ok(connection) => connection,
+        Err(close) => return close.into(),
+    };
+    let mut session = Session::new(socket, app, key, connection);
+    match session.talk().await {
+        Ok(()) => Ending::Gone,
+        Err(ending) => ending,
+    }
+}
+
 struct Session<'a> {
     socket: &'a mut WebSocket,
     app: &'a App,
     key: SessionKey,
     player: PlayerId,
-    restarts: watch::Receiver<u64>,
+    connection: Connection,
     /// Something was decided about somebody.
     decisions: watch::Receiver<u64>,
-    channel: Option<Channel>,
+    subscriptions: Vec<Subscription>,
+    may_say: DefaultDirectRateLimiter,
     heard_at: Instant,
     pinged_at: Instant,
-    /// Whether anything was sent on the channel since the last tick.
-    is_quiet: bool,
-}
-
-/// The open channel.
-struct Channel {
-    registration: Registration,
-    /// The client has everything up to here.
-    position: u64,
 }
 
 impl<'a> Session<'a> {
@@ -91,7 +105,7 @@ impl<'a> Session<'a> {
         socket: &'a mut WebSocket,
         app: &'a App,
         key: SessionKey,
-        restarts: watch::Receiver<u64>,
+        connection: Connection,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -99,33 +113,17 @@ impl<'a> Session<'a> {
             app,
             key,
             player: key.player,
-            restarts,
+            connection,
             decisions: app.standings.changes(),
-            channel: None,
+            subscriptions: Vec::new(),
+            may_say: RateLimiter::direct(Quota::per_second(PACE).allow_burst(BURST)),
             heard_at: now,
             pinged_at: now,
-            is_quiet: true,
-        }
-    }
-
-    async fn run(mut self) -> Ending {
-        match self.talk().await {
-            Ok(()) => Ending::Gone,
-            Err(ending) => ending,
-        }
-    }
-
-    /// Whoever is banned or was logged out hears nothing more.
-    fn insist_on_standing(&self) -> Result<(), Close> {
-        match self.app.standings.of(&self.key, self.app.commands.clock.now()) {
-            Standing::Good(_) => Ok(()),
-            Standing::Banned(_) => Err(Close::Forbidden),
-            Standing::Ended => Err(Close::Unauthenticated),
         }
     }
 
     async fn talk(&mut self) -> Result<(), Ending> {
-        self.insist_on_standing()?;
+        self.insist_on_standing().await?;
         let session = Uuid::now_v7().to_string();
         self.send(messages::hello(self.app.commands.bus.head().position, &session)).await?;
         let mut ticks = interval(self.app.config.club.mark_interval.max(Duration::from_millis(10)));
@@ -134,23 +132,44 @@ impl<'a> Session<'a> {
         loop {
             tokio::select! {
                 biased;
-                _ = self.restarts.changed() => return Err(Close::Restart.into()),
-                _ = self.decisions.changed() => self.insist_on_standing()?,
-                frame = next(&mut self.channel) => match frame {
-                    Some(frame) => self.push(frame).await?,
-                    None => return Err(Close::TooSlow.into()),
-                },
+                _ = self.decisions.changed() => self.insist_on_standing().await?,
+                next = self.connection.next() => self.push(next?).await?,
                 message = self.socket.recv() => match message {
-                    Some(Ok(message)) => self.hear(message).await?,
+                    Some(Ok(message)) => Box::pin(self.hear(message)).await?,
                     Some(Err(_)) | None => return Ok(()),
                 },
-                _ = ticks.tick() => self.tick().await?,
+                _ = ticks.tick() => Box::pin(self.tick()).await?,
             }
         }
     }
 
+    /// Whoever is banned or was logged out hears nothing more; whoever may not see something any more
+    /// does not.
+    async fn insist_on_standing(&mut self) -> Result<(), Ending> {
+        match self.app.standings.of(&self.key, self.app.commands.clock.now()) {
+            Standing::Good(_) => {}
+            Standing::Banned(_) => return Err(Close::Forbidden.into()),
+            Standing::Ended => return Err(Close::Unauthenticated.into()),
+        }
+        let lost = self.subscriptions.iter().map(|subscription| subscription.channel);
+        let lost: Vec<Channel> = lost.filter(|channel| !self.may_hear(*channel)).collect();
+        for channel in lost {
+            self.leave(channel);
+            self.send(messages::unsubscribed(channel)).await?;
+        }
+        Ok(())
+    }
+
+    fn may_hear(&self, channel: Channel) -> bool {
+        let (_, permissions) = self.app.standings.role(self.player);
+        channel.permission().is_none_or(|needed| permissions.has(needed))
+    }
+
     async fn hear(&mut self, message: Message) -> Result<(), Ending> {
         self.heard_at = Instant::now();
+        if self.may_say.check().is_err() {
+            return Err(Close::TooMany.into());
+        }
         let text = match message {
             Message::Text(text) => text,
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
@@ -160,74 +179,30 @@ impl<'a> Session<'a> {
         match FromClient::parse(&text).ok_or(Close::BadMessage)? {
             FromClient::Ping => self.send(messages::pong()).await,
             FromClient::Pong => Ok(()),
-            FromClient::Subscribe { channel, since } if channel == ME => {
-                self.subscribe(since).await
-            }
-            FromClient::Subscribe { channel, .. } => {
-                self.send(messages::error(&channel, "UNKNOWN_CHANNEL", "unknown channel")).await
-            }
-        }
-    }
-
-    /// Registers first and reads then: what happens in between waits in the queue, and what was
-    /// read already is left out of it.
-    async fn subscribe(&mut self, since: Option<Cursor>) -> Result<(), Ending> {
-        self.channel = None;
-        let Some(registration) = self.app.hub.register(self.player) else {
-            return Err(Close::Restart.into());
-        };
-        if let Some(cursor) = since {
-            let until = registration.from;
-            match history::since(&self.app.feed, self.player, &cursor, &until).await {
-                Ok(Some(missed)) => return self.recover(registration, cursor, missed).await,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(%error, "what a screen has missed cannot be read");
-                    return Err(Ending::Failed);
+            FromClient::Subscribe { channel, since } => match self.wanted(&channel) {
+                Ok(channel) => self.subscribe(channel, since).await,
+                Err((code, told)) => self.send(messages::error(&channel, code, told)).await,
+            },
+            FromClient::Unsubscribe { channel } => match channel.parse() {
+                Ok(channel) => {
+                    self.leave(channel);
+                    self.send(messages::unsubscribed(channel)).await
                 }
-            }
+                Err(_) => self.send(messages::error(&channel, "UNKNOWN_CHANNEL", UNKNOWN)).await,
+            },
         }
-        self.begin_anew(registration).await
     }
 
-    async fn recover(
-        &mut self,
-        registration: Registration,
-        cursor: Cursor,
-        missed: Vec<Frame>,
-    ) -> Result<(), Ending> {
-        let position = registration.from.position.max(cursor.position);
-        self.send(messages::subscribed(true, &cursor, None)).await?;
-        for frame in missed {
-            self.send(frame.text).await?;
+    async fn push(&mut self, (to, frame): (SubscriptionId, Frame)) -> Result<(), Ending> {
+        let subscription = self.subscriptions.iter_mut().find(|subscription| subscription.id == to);
+        let Some(subscription) = subscription else { return Ok(()) };
+        // Two messages may be about one event, so what is here already is known by the moment of
+        // subscribing only.
+        if frame.position <= subscription.from {
+            return Ok(());
         }
-        self.channel = Some(Channel { registration, position });
-        Ok(())
-    }
-
-    async fn begin_anew(&mut self, registration: Registration) -> Result<(), Ending> {
-        // The state must not be older than the registration, or what lies between would be lost.
-        let bus = &self.app.commands.bus;
-        if !bus.reach(registration.from.position, REACH_PATIENCE).await {
-            return Err(Ending::Failed);
-        }
-        let wallet = self.app.commands.wallet(self.player).await;
-        let (wallet, place) = wallet.map_err(|_| Ending::Failed)?;
-        let state = WalletData::of(self.player, &wallet.unwrap_or_default());
-        let message = messages::subscribed(false, &place.cursor(), Some(state));
-        self.send(message).await?;
-        self.channel = Some(Channel { registration, position: place.position });
-        Ok(())
-    }
-
-    async fn push(&mut self, frame: Frame) -> Result<(), Ending> {
-        // Two messages may be about one event, so a position is through only when a later one comes.
-        let is_new = self.channel.as_ref().is_some_and(|channel| frame.position > channel.position);
-        if is_new {
-            self.is_quiet = false;
-            self.send(frame.text).await?;
-        }
-        Ok(())
+        subscription.is_quiet = false;
+        self.send(frame.text).await
     }
 
     async fn tick(&mut self) -> Result<(), Ending> {
@@ -239,19 +214,16 @@ impl<'a> Session<'a> {
             self.send_raw(Message::Ping(Vec::new().into())).await?;
             self.send(messages::ping()).await?;
         }
-        if std::mem::replace(&mut self.is_quiet, true) {
-            self.mark().await?;
+        let mut marks = Vec::new();
+        for subscription in &mut self.subscriptions {
+            if std::mem::replace(&mut subscription.is_quiet, true) {
+                let Subscription { channel, id, from, .. } = *subscription;
+                let place = self.connection.quiet_at(channel, id);
+                marks.extend(place.filter(|place| place.position >= from).map(|at| (channel, at)));
+            }
         }
-        Ok(())
-    }
-
-    /// Tells how far the quiet channel is. Everything up to the hub's place is in the queue by the
-    /// time it is known, so if the queue is empty then, nothing is missing in front of the mark.
-    async fn mark(&mut self) -> Result<(), Ending> {
-        let Some(place) = self.app.hub.place() else { return Ok(()) };
-        let Some(channel) = &self.channel else { return Ok(()) };
-        if channel.registration.frames.is_empty() && place.position >= channel.position {
-            self.send(messages::mark(&place)).await?;
+        for (channel, place) in marks {
+            self.send(messages::mark(channel, &place)).await?;
         }
         Ok(())
     }
@@ -269,10 +241,4 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The channel's next message; never, without a channel.
-async fn next(channel: &mut Option<Channel>) -> Option<Frame> {
-    match channel {
-        Some(channel) => channel.registration.frames.recv().await,
-        None => std::future::pending().await,
-    }
-}
+const UNKNOWN: &str = "unknown channel";

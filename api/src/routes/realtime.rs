@@ -5,7 +5,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -60,9 +61,25 @@ pub async fn sync(
         let detail = "this page's origin is not in CLUB_ALLOWED_ORIGINS";
         return Err(ApiError::new(Reason::OriginRefused, detail));
     }
+    speaks_ours(&headers)?;
     // A bad ticket is told by a close code: browsers do not show the status of an upgrade.
     let session = app.tickets.redeem(&ticket, app.commands.clock.now()).await?;
-    Ok(small(upgrade).on_upgrade(move |socket| live::serve(socket, app, session)))
+    let upgrade = small(upgrade).protocols([live::PROTOCOL]);
+    Ok(upgrade.on_upgrade(move |socket| live::serve(socket, app, session)))
+}
+
+/// Whoever says which protocols it speaks has to speak this one; whoever says nothing is trusted to.
+fn speaks_ours(headers: &HeaderMap) -> Result<(), ApiError> {
+    let offered: Vec<&HeaderValue> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().collect();
+    let is_ours = |offer: &&HeaderValue| {
+        let names = offer.to_str().unwrap_or_default().split(',');
+        names.map(str::trim).any(|name| name == live::PROTOCOL)
+    };
+    if offered.is_empty() || offered.iter().any(is_ours) {
+        return Ok(());
+    }
+    let detail = format!("this address speaks the websocket protocol {} only", live::PROTOCOL);
+    Err(ApiError::new(Reason::ProtocolUnsupported, detail))
 }
 
 /// The connection check: greets, and says again what it hears.

@@ -37,6 +37,15 @@ async fn stop_in_mid_batch(app: &App, superuser: &mut PgConnection) {
     panic!("the node never has a transaction open");
 }
 
+/// What each session of this database is at, and who is in its way.
+async fn sessions(superuser: &mut PgConnection) -> String {
+    let sessions = "select string_agg(concat_ws(' | ', pid, 'waits for ' || pg_blocking_pids(pid)::text, \
+                    application_name, state, wait_event, clock_timestamp() - state_change, \
+                    left(query, 100)), E'\n') \
+                    from pg_stat_activity where datname = current_database()";
+    sqlx::query_scalar(sessions).fetch_one(superuser).await.unwrap()
+}
+
 /// Grants until the answer is yes; the answer.
 async fn granted(app: &App, admin: &str, key: &str) -> Answer {
     let (path, body) = (grant_path(), json!({"gold": 5, "reason": "faults"}));
@@ -46,6 +55,7 @@ async fn granted(app: &App, admin: &str, key: &str) -> Answer {
             return answer;
         }
         assert_eq!(answer.status, 503, "{}", answer.text);
+        println!("503 {}", answer.text);
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -90,7 +100,9 @@ async fn a_node_stopped_in_mid_batch_holds_nobody_up_and_comes_back_without_a_wr
         let stopped_at = Instant::now();
         let key = format!("pause-{pause}");
         let granting = granted(&b, load.admin(), &key);
-        let done = timeout(LONGEST_ANSWER, granting).await.expect("the other node goes on");
+        let Ok(done) = timeout(LONGEST_ANSWER, granting).await else {
+            panic!("the other node does not go on: {}", sessions(&mut superuser).await);
+        };
         println!("the other node took {:?}", stopped_at.elapsed());
         let asked = ask_the_paused(&a, player.clone(), load.admin().to_owned(), key).await;
         tokio::time::sleep_until(stopped_at + PAUSE).await;

@@ -1,5 +1,8 @@
 //! `/ws`, `/api/realtime/ticket` and `/api/realtime/sync`.
 
+mod channels;
+mod hostile;
+
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -209,10 +212,18 @@ async fn who_has_missed_too_much_gets_the_state_and_never_a_part() {
     let (gold, position, _) = balance(&mut feed).await;
     assert_eq!((gold, position), (0, last));
 
+    // What is further back than a node's memory is read from the log, up to a thousand events.
+    let later = App::start_on(app.database.clone(), &[]).await;
+    let (mut feed, subscribed) = Socket::me(&later, &token, Some(cursor)).await;
+    assert_eq!(subscribed["recovered"], true, "{subscribed}");
+    for _ in 0..1_000 {
+        balance(&mut feed).await;
+    }
     let back = json!({"vip_points": 1, "reason": "one more"});
     let grant = format!("/api/admin/users/{PLAYER_ID}/grant");
     app.post_keyed(&grant, &app.admin().await, "g", &back).await;
-    let (_, subscribed) = Socket::me(&app, &token, Some(cursor)).await;
+    let latest = App::start_on(app.database.clone(), &[]).await;
+    let (_, subscribed) = Socket::me(&latest, &token, Some(cursor)).await;
     assert_eq!(subscribed["recovered"], false);
     let state = &subscribed["state"];
     assert_eq!((&state["gold"], &state["vip_points"]), (&json!(0), &json!(1)));

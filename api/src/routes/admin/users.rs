@@ -22,6 +22,7 @@ use crate::auth::sign_in::rfc3339;
 use crate::auth::users::{Person, Search};
 use crate::auth::{May, need};
 use crate::error::{ApiError, Reason};
+use crate::live::presence;
 use crate::reads;
 use crate::request::{Asked, MinPosition, Segment};
 
@@ -89,6 +90,8 @@ pub struct BanView {
 pub struct UserDetail {
     #[serde(flatten)]
     user: UserLine,
+    /// Whether a live feed of theirs is open.
+    online: bool,
     sessions: Vec<StaffSessionView>,
     position: u64,
 }
@@ -152,8 +155,9 @@ pub async fn one(
     let sessions = app.sessions.of(person.id, app.commands.clock.now()).await?;
     let (mut lines, position) = lines(&app, vec![person]).await?;
     let user = lines.pop().ok_or_else(no_such_user)?;
+    let online = presence::is_online(&app.pool, PlayerId(user.id)).await?;
     let sessions = sessions.into_iter().map(StaffSessionView::from).collect();
-    Ok(Json(UserDetail { user, sessions, position }))
+    Ok(Json(UserDetail { user, online, sessions, position }))
 }
 
 /// What is known about somebody as a person. The look is written down.

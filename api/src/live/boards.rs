@@ -1,0 +1,112 @@
+//! Leaderboards for those who listen to them: read again, a few times a second at most, when scores have
+//! changed.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use commands::Commands;
+use domain::id::{LiveEventId, PlayerId};
+use domain::live_event::LiveEvent;
+use projections::read_models::participations::{self, Leaderboard};
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use super::hub::Hub;
+use super::topic::Change;
+use crate::auth::sign_in::rfc3339;
+use crate::auth::users::Users;
+use crate::error::ApiError;
+
+/// How often they are looked after.
+const ROUND: Duration = Duration::from_millis(250);
+/// Places that are shown.
+const PLACES: u32 = 10;
+
+#[derive(Serialize)]
+struct BoardData {
+    event_id: LiveEventId,
+    /// When the occurrence began.
+    occurrence_at: String,
+    /// Whether scores no longer change.
+    frozen: bool,
+    /// How many players have a score.
+    players: u64,
+    top: Vec<PlaceData>,
+}
+
+#[derive(Serialize)]
+struct PlaceData {
+    place: u64,
+    user_id: PlayerId,
+    nickname: Option<String>,
+    score: u64,
+}
+
+/// Shows changes until it is told to end.
+pub async fn run(hub: Hub, commands: Commands, pool: PgPool, mut ending: watch::Receiver<bool>) {
+    let users = Users::new(pool.clone());
+    loop {
+        for (event, changed) in hub.boards() {
+            let Some(shown) = hub.event(event) else { continue };
+            // An occurrence may begin without any event.
+            let now = commands.clock.now();
+            match read(&pool, &users, (event, &shown), now).await {
+                Ok(Some((position, change)))
+                    if changed.is_none_or(|changed| changed <= position) =>
+                {
+                    hub.show_board(event, position, change);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%event, ?error, "a leaderboard cannot be read"),
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ROUND) => {}
+            _ = ending.wait_for(|end| *end) => return,
+        }
+    }
+}
+
+/// The first places of the present or latest occurrence, and the position that they show; `None` if there
+/// is no leaderboard.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn read(
+    pool: &PgPool,
+    users: &Users,
+    (event, shown): (LiveEventId, &LiveEvent),
+    now: DateTime<Utc>,
+) -> Result<Option<(u64, Change)>, ApiError> {
+    let Some((_, terms)) = shown.terms() else { return Ok(None) };
+    let latest = terms.latest_at(now).filter(|_| terms.leaderboard.is_some());
+    let Some(occurrence) = latest else { return Ok(None) };
+    let board = participations::top(pool, event, occurrence.starts_at, PLACES).await?;
+    let data = data(users, (event, occurrence.starts_at), &board.rows).await?;
+    let data = serde_json::to_string(&data).map_err(ApiError::internal)?;
+    let change = Change { key: ("board", String::new()), data, is_listed: true };
+    Ok(Some((board.position, change)))
+}
+
+async fn data(
+    users: &Users,
+    (event_id, occurrence_at): (LiveEventId, DateTime<Utc>),
+    board: &Leaderboard,
+) -> Result<BoardData, ApiError> {
+    let players: Vec<PlayerId> = board.places.iter().map(|row| row.user_id).collect();
+    let names = users.nicknames(&players).await?;
+    let place = |row: &participations::PlaceRow| PlaceData {
+        place: row.place,
+        user_id: row.user_id,
+        nickname: names.get(&row.user_id).cloned(),
+        score: row.score,
+    };
+    Ok(BoardData {
+        event_id,
+        occurrence_at: rfc3339(occurrence_at),
+        frozen: board.is_frozen,
+        players: board.players,
+        top: board.places.iter().map(place).collect(),
+    })
+}
