@@ -148,6 +148,7 @@ impl<'a> Entry<'a> {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => None,
         };
         let position = crate::position::to_sql(position)?;
