@@ -159,6 +159,12 @@ impl Job {
         self.paid
     }
 
+    /// How many lines were looked at again, to be taken back.
+    #[must_use]
+    pub fn undone_lines(&self) -> usize {
+        self.undone_lines
+    }
+
     /// Of how many lines something was taken back, and how much that was.
     #[must_use]
     pub fn taken_back(&self) -> Sum {
@@ -301,21 +307,16 @@ impl Job {
         Ok(vec![JobEvent::JobLinesPaid { at, first, outcomes: outcomes.to_vec(), gold }])
     }
 
-    fn take_back(&self, at: DateTime<Utc>, first: u32, taken_back: &[Gold]) -> Decision {
+    fn take_back(&self, at: DateTime<Utc>, first: u32, taken_back: &[Option<Gold>]) -> Decision {
         if !self.takes_back_next(first) {
             return Err(JobRefusal::MovedOn);
         }
-        let left = self.rest_of(taken_back).map(|(_, left)| left);
-        let left = left.fold(0, u64::saturating_add);
+        let lines = self.lines.iter().skip(self.undone_lines);
+        let left =
+            lines.zip(taken_back).filter_map(|(line, taken)| Some(line.gold.minus((*taken)?)));
+        let left = left.fold(0, |sum: u64, left| sum.saturating_add(left.amount()));
         let (taken_back, left) = (taken_back.to_vec(), Gold::new(left).unwrap_or_default());
         Ok(vec![JobEvent::JobLinesUndone { at, first, taken_back, left }])
-    }
-
-    /// Of each of the next paid lines that are taken back: how much, and what is not there any more.
-    fn rest_of<'a>(&'a self, taken_back: &'a [Gold]) -> impl Iterator<Item = (u64, u64)> + 'a {
-        let paid = self.lines.iter().zip(&self.receipts).skip(self.undone_lines);
-        let taken = paid.zip(taken_back).filter(|((_, receipt), _)| receipt.is_some());
-        taken.map(|((line, _), taken)| (taken.amount(), line.gold.minus(*taken).amount()))
     }
 
     /// Says that it is done, once it is.
@@ -421,7 +422,7 @@ impl Aggregate for Job {
             JobEvent::JobFinished { .. } => self.status = JobStatus::Finished,
             JobEvent::JobUndoRequested { .. } => self.status = JobStatus::Undoing,
             JobEvent::JobLinesUndone { taken_back, .. } => {
-                for taken in taken_back.iter().filter(|taken| **taken > Gold::ZERO) {
+                for taken in taken_back.iter().flatten().filter(|taken| **taken > Gold::ZERO) {
                     self.taken_back.add(taken.amount());
                 }
                 self.undone_lines += taken_back.len();

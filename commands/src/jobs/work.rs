@@ -100,19 +100,17 @@ impl Commands {
         let request = self.line_request(caller, (job, first), &players).await?;
         let decide = move |world: &mut World<'_>| {
             insist(world.read::<Job>(job)?.takes_back_next(first))?;
-            let taken_back: Vec<Gold> = lines
+            let taken_back: Vec<Option<Gold>> = lines
                 .iter()
-                .map(|(line, receipt)| match receipt {
-                    Some(receipt) => left_of(world, line, *receipt, at),
-                    None => Ok(Gold::ZERO),
-                })
+                .map(|(line, receipt)| receipt.map(|it| left_of(world, line, it, at)).transpose())
                 .collect::<Result<_, Missing>>()?;
             let take = JobCommand::TakeBack { at, first, taken_back: taken_back.clone() };
             world.decide::<Job>(job, &take).map_err(Decline::widen)?;
-            let numbered = (1..).zip(&lines).zip(taken_back);
-            for ((number, (line, receipt)), _) in numbered.filter(|(_, taken)| *taken > Gold::ZERO)
-            {
-                let Some(receipt_code) = *receipt else { continue };
+            for ((number, (line, receipt)), taken) in (1..).zip(&lines).zip(taken_back) {
+                let (Some(receipt_code), Some(_)) = (*receipt, taken.filter(|it| *it > Gold::ZERO))
+                else {
+                    continue;
+                };
                 world.begin_line(number);
                 let take = AccountCommand::TakeBackGrant { at, receipt_code, gold: line.gold };
                 world.decide::<Account>(line.player, &take).map_err(Decline::widen)?;

@@ -62,8 +62,8 @@ pub enum JobCommand {
         at: DateTime<Utc>,
         /// The number of the first one.
         first: u32,
-        /// How much of each.
-        taken_back: Vec<Gold>,
+        /// How much of each that was paid.
+        taken_back: Vec<Option<Gold>>,
     },
     /// Say that it is done, if it is.
     Finish {

@@ -97,8 +97,8 @@ pub enum JobEvent {
         at: DateTime<Utc>,
         /// The number of the first one.
         first: u32,
-        /// How much of each; nothing of those that were not paid.
-        taken_back: Vec<Gold>,
+        /// How much of each that was paid.
+        taken_back: Vec<Option<Gold>>,
         /// What was not there any more, of all of them.
         left: Gold,
     },

@@ -210,22 +210,27 @@ fn undoing_stops_first_and_takes_back_only_what_was_paid() {
 #[test]
 fn what_is_taken_back_and_what_is_left_add_up() {
     let history = [&whole()[..], &[UNDO_ASKED]].concat();
-    let take = |first, taken: &[u64]| JobCommand::TakeBack {
+    let of_each = |taken: &[Option<u64>]| taken.iter().map(|taken| taken.map(gold)).collect();
+    let take = |first, taken: &[Option<u64>]| JobCommand::TakeBack {
         at: at(3),
         first,
-        taken_back: taken.iter().map(|taken| gold(*taken)).collect(),
+        taken_back: of_each(taken),
     };
-    let undone = |first, taken: &[u64], left| JobEvent::JobLinesUndone {
+    let undone = |first, taken: &[Option<u64>], left| JobEvent::JobLinesUndone {
         at: at(3),
         first,
-        taken_back: taken.iter().map(|taken| gold(*taken)).collect(),
+        taken_back: of_each(taken),
         left: gold(left),
     };
-    given::<Job>(&history).when(&take(1, &[30, 0])).then(&[undone(1, &[30, 0], 70)]);
-    let history = [&history[..], &[undone(1, &[30, 0], 70)]].concat();
-    given::<Job>(&history).when(&take(1, &[30, 0])).then_refused(&JobRefusal::MovedOn);
+    given::<Job>(&history).when(&take(1, &[Some(30), None])).then(&[undone(
+        1,
+        &[Some(30), None],
+        70,
+    )]);
+    let history = [&history[..], &[undone(1, &[Some(30), None], 70)]].concat();
+    given::<Job>(&history).when(&take(1, &[Some(30), None])).then_refused(&JobRefusal::MovedOn);
     given::<Job>(&history).when(&JobCommand::Finish { at: at(4) }).then(&[]);
-    let history = [&history[..], &[undone(3, &[300], 0)]].concat();
+    let history = [&history[..], &[undone(3, &[Some(300)], 0)]].concat();
     let done = JobEvent::JobUndone { at: at(4), lines: 2, taken_back: gold(330), left: gold(70) };
     let finish = JobCommand::Finish { at: at(4) };
     given::<Job>(&history).when(&finish).then(std::slice::from_ref(&done));
