@@ -4,6 +4,7 @@
 mod checkout;
 mod deeds;
 mod expiry;
+mod jobs;
 mod past_play;
 mod payouts;
 
@@ -47,7 +48,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play and leaderboards that are over.
+    /// looks after the provider's messages, expired items, past play, leaderboards that are over and jobs.
     #[must_use]
     pub fn start(commands: &Commands, pool: &PgPool) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
@@ -66,7 +67,8 @@ impl Worker {
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
-        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
+        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(jobs::run(commands.clone(), pool.clone(), ending));
         Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
     }
 

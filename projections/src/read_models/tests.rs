@@ -196,7 +196,7 @@ async fn jobs_and_their_lines_stand_as_their_streams_say() {
             assert_eq!(shown.undone_lines, shown.paid_lines);
         }
         let is_due = matches!(job.status(), JobStatus::Running | JobStatus::Undoing);
-        assert_eq!(due.iter().any(|it| *it == id), is_due);
+        assert_eq!(due.contains(&id), is_due);
         due.retain(|it| *it != id);
         rests += lines_are_told(&pool, id, job).await;
     }
