@@ -53,12 +53,20 @@ impl Fields {
 /// # Errors
 /// If it is too long, takes too long, or breaks off.
 pub async fn whole(body: Body) -> Result<Bytes, ApiError> {
-    tokio::time::timeout(BODY_PATIENCE, read(body))
+    whole_within(body, BODY_LIMIT).await
+}
+
+/// The same for addresses to which longer bodies are sent.
+///
+/// # Errors
+/// As [`whole`].
+pub async fn whole_within(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    tokio::time::timeout(BODY_PATIENCE, read(body, limit))
         .await
         .map_err(|_| ApiError::new(Reason::BodyTimeout, "the body took more than 10 s"))?
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
+async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let mut chunks = body.into_data_stream();
     let mut whole = Vec::new();
     let mut length = 0_usize;
@@ -70,12 +78,12 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
         if length > DRAIN_LIMIT {
             break;
         }
-        if length <= BODY_LIMIT {
+        if length <= limit {
             whole.extend_from_slice(&chunk);
         }
     }
-    if length > BODY_LIMIT {
-        let detail = format!("a body has at most {BODY_LIMIT} bytes");
+    if length > limit {
+        let detail = format!("a body has at most {limit} bytes here");
         return Err(ApiError::new(Reason::BodyTooLarge, detail));
     }
     Ok(whole.into())
@@ -118,8 +126,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_is_too_long_is_read_off_and_refused() {
-        assert_eq!(read(Body::from(vec![b' '; BODY_LIMIT])).await.unwrap().len(), BODY_LIMIT);
-        let error = read(Body::from(vec![b' '; BODY_LIMIT + 1])).await.unwrap_err();
+        let read = |length| read(Body::from(vec![b' '; length]), BODY_LIMIT);
+        assert_eq!(read(BODY_LIMIT).await.unwrap().len(), BODY_LIMIT);
+        let error = read(BODY_LIMIT + 1).await.unwrap_err();
         assert_eq!(error.reason(), Reason::BodyTooLarge);
     }
 

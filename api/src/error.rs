@@ -101,6 +101,15 @@ impl ApiError {
         error
     }
 
+    /// With one more member in the answer to a dry run.
+    #[must_use]
+    pub fn with_tried(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        if let Some(Value::Object(members)) = &mut self.0.dry_run {
+            members.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
     /// With one more member in the answer.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {

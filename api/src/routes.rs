@@ -32,7 +32,7 @@ pub use answers::{LimitView, rank_name};
 pub use docs::document;
 pub use play::{LeaderboardTermsView, RecurrenceView, RequirementView, RewardsView};
 
-use admin::{approvals, grants, invites, packages, products, promos, stats, transactions};
+use admin::{approvals, grants, invites, jobs, packages, products, promos, stats, transactions};
 use docs::Security;
 
 /// The whole service.
@@ -193,6 +193,15 @@ fn giving_gold() -> Router<App> {
         .route("/api/admin/approvals/{id}", get(approvals::one))
         .route("/api/admin/approvals/{id}/approve", post(approvals::approve))
         .route("/api/admin/approvals/{id}/reject", post(approvals::reject))
+        .route("/api/admin/jobs", get(jobs::list).post(jobs::request::request))
+        .route("/api/admin/jobs/{id}", get(jobs::one))
+        .route("/api/admin/jobs/{id}/lines", get(jobs::lines::lines))
+        .route("/api/admin/jobs/{id}/lines.csv", get(jobs::lines::csv))
+        .route("/api/admin/jobs/{id}/approve", post(jobs::steering::approve))
+        .route("/api/admin/jobs/{id}/reject", post(jobs::steering::reject))
+        .route("/api/admin/jobs/{id}/stop", post(jobs::steering::stop))
+        .route("/api/admin/jobs/{id}/resume", post(jobs::steering::resume))
+        .route("/api/admin/jobs/{id}/undo", post(jobs::steering::undo))
 }
 
 /// For trying things by hand.
@@ -244,6 +253,9 @@ fn for_trying() -> Router<App> {
         admin::users::standing::log_out, admin::roles::list, admin::roles::define,
         admin::audit::logs, admin::audit::csv, admin::audit::ndjson,
         approvals::list, approvals::one, approvals::approve, approvals::reject,
+        jobs::list, jobs::one, jobs::request::request, jobs::lines::lines, jobs::lines::csv,
+        jobs::steering::approve, jobs::steering::reject, jobs::steering::stop,
+        jobs::steering::resume, jobs::steering::undo,
         products::list, products::one, products::add, products::revise, products::activate,
         products::deactivate, stats::stats, stats::categories,
         packages::list, packages::add, packages::enable, packages::disable,

@@ -4,6 +4,7 @@
 mod checkout;
 mod deeds;
 mod expiry;
+mod jobs;
 mod past_play;
 mod payouts;
 
@@ -47,7 +48,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play, leaderboards that are over, and
+    /// looks after the provider's messages, expired items, past play, leaderboards that are over, jobs, and
     /// those who listen.
     #[must_use]
     pub fn start(commands: &Commands, pool: &PgPool, hub: Hub) -> Self {
@@ -67,6 +68,7 @@ impl Worker {
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(jobs::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(live::keep_telling(hub.clone(), ending.clone()));
         chores.spawn(live::keep_presence(hub.clone(), pool.clone(), ending.clone()));
         chores.spawn(live::keep_boards(hub.clone(), commands.clone(), pool.clone(), ending));

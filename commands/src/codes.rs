@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::id::{ApprovalId, ChargeId, ReceiptCode};
+use domain::id::{ApprovalId, ChargeId, JobId, ReceiptCode};
 use sha2::{Digest, Sha256};
 
 use crate::bus::Unavailable;
@@ -67,6 +67,16 @@ impl Codes {
         let number = u128::from(self.next_number().await?);
         let id = self.permute(number, ApprovalId::BITS, b"approval");
         Ok(ApprovalId::from_bits(u64::try_from(id).unwrap_or_default()))
+    }
+
+    /// The name of a job.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_job(&self) -> Result<JobId, Unavailable> {
+        let number = u128::from(self.next_number().await?);
+        let id = self.permute(number, JobId::BITS, b"job");
+        Ok(JobId::from_bits(u64::try_from(id).unwrap_or_default()))
     }
 
     async fn next_number(&self) -> Result<u64, Unavailable> {

@@ -8,6 +8,7 @@ use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::identity::Identity;
 use domain::invite::Invite;
+use domain::job::Job;
 use domain::live_event::LiveEvent;
 use domain::mission::MissionBoard;
 use domain::package::Package;
@@ -52,7 +53,8 @@ families!(
     MissionBoard,
     LiveEvent,
     Approval,
-    Invite
+    Invite,
+    Job
 );
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.

@@ -20,6 +20,7 @@ pub mod events;
 pub mod families;
 pub mod grants;
 pub mod invites;
+pub mod jobs;
 pub mod keys;
 pub mod log;
 pub mod missions;

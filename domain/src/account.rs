@@ -215,6 +215,19 @@ impl Account {
         Ok(vec![AccountEvent::VipPointsGranted { at, receipt_code, vip_points, balance }])
     }
 
+    /// What was bought stays, and so does what was won with the grant, if the grant itself is spent.
+    fn take_back_grant(
+        &self,
+        at: DateTime<Utc>,
+        receipt_code: ReceiptCode,
+        gold: Gold,
+    ) -> Vec<AccountEvent> {
+        let movement = self.wallet.take_given(gold);
+        let taken = movement.filter(|movement| movement.gold.total() > 0);
+        let event = |movement| AccountEvent::GrantTakenBack { at, receipt_code, movement };
+        taken.map(event).into_iter().collect()
+    }
+
     fn request_refund(
         &self,
         at: DateTime<Utc>,
@@ -421,6 +434,9 @@ impl Aggregate for Account {
                 let (receipt_code, reward) = (payment.receipt_code, self.pay(rewards, payment)?);
                 Ok(vec![AccountEvent::RewardGifted { at, receipt_code, reward }])
             }
+            Ask::TakeBackGrant { at, receipt_code, gold } => {
+                Ok(self.take_back_grant(at, receipt_code, gold))
+            }
         }
     }
 
@@ -513,7 +529,8 @@ impl Aggregate for Account {
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }
             | AccountEvent::GoldSpent { .. }
-            | AccountEvent::RewardGifted { .. } => {}
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
     }
 

@@ -9,10 +9,12 @@ use crate::aggregate::Aggregate;
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
 use crate::id::{
-    ApprovalId, InviteCode, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode,
+    ApprovalId, InviteCode, JobId, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode,
+    RoleCode,
 };
 use crate::identity::{Identity, IdentityEvent};
 use crate::invite::{Invite, InviteEvent};
+use crate::job::{Job, JobEvent};
 use crate::live_event::{LiveEvent, LiveEventEvent};
 use crate::mission::{MissionBoard, MissionEvent, TheBoard};
 use crate::package::{Package, PackageEvent};
@@ -48,6 +50,8 @@ pub enum ClubEvent {
     Invite(InviteCode, InviteEvent),
     /// Of a request for what takes two members of the staff.
     Approval(ApprovalId, ApprovalEvent),
+    /// Of work on very many accounts.
+    Job(JobId, JobEvent),
 }
 
 impl ClubEvent {
@@ -71,6 +75,7 @@ impl ClubEvent {
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
             Invite::TYPE => Ok(Self::Invite(stored::decode_id(id)?, event.decode()?)),
             Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
+            Job::TYPE => Ok(Self::Job(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

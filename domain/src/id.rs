@@ -129,6 +129,13 @@ hex_code!(
 );
 
 hex_code!(
+    /// Work on very many accounts that the staff asks for once: 12 hex digits.
+    JobId(u64),
+    12,
+    "job id"
+);
+
+hex_code!(
     /// A card as the club knows it again: a keyed fingerprint of its token, of which nothing can be
     /// told but whether two are the same: 15 hex digits.
     CardPrint(u64),

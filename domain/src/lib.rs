@@ -14,6 +14,7 @@ pub mod event;
 pub mod id;
 pub mod identity;
 pub mod invite;
+pub mod job;
 mod layered;
 pub mod limit;
 pub mod live_event;

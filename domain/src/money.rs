@@ -180,6 +180,16 @@ impl Wallet {
         (balance.debt <= MAX_GOLD).then_some(Movement { balance, ..movement })
     }
 
+    /// Takes back what is left of gold that was given: given gold only, and nothing is owed for what is
+    /// no longer there. `None` never, for a wallet that there can be.
+    #[must_use]
+    pub fn take_given(self, gold: Gold) -> Option<Movement> {
+        let gold = GoldParts { paid: 0, free: self.free.min(gold.0) };
+        let movement = Movement { gold, debt: GoldParts::default(), balance: self };
+        let balance = self.after(Direction::Debit, &movement)?;
+        Some(Movement { balance, ..movement })
+    }
+
     /// The wallet after a movement of these amounts, whatever balance the movement itself says;
     /// `None` if it cannot have happened to this wallet.
     #[must_use]

@@ -9,6 +9,7 @@ use domain::audit::AuditEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
 use domain::invite::InviteEvent;
+use domain::job::JobEvent;
 use domain::live_event::LiveEventEvent;
 use domain::mission::MissionEvent;
 use domain::package::PackageEvent;
@@ -95,4 +96,6 @@ families! {
         InviteEvent, "../src/invite.rs", "../fixtures/invite.jsonl";
     approval_events_keep_their_shape:
         ApprovalEvent, "../src/approval.rs", "../fixtures/approval.jsonl";
+    job_events_keep_their_shape:
+        JobEvent, "../src/job/event.rs", "../fixtures/job.jsonl";
 }

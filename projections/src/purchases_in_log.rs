@@ -163,7 +163,8 @@ impl Fold {
             | AccountEvent::EventClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
             | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => {}
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
     }
 

@@ -28,6 +28,8 @@ pub mod books;
 pub mod catalog;
 pub mod invites;
 pub mod items;
+pub mod job_lines;
+pub mod jobs;
 pub mod levels;
 pub mod live_events;
 pub mod mission_progress;
@@ -37,6 +39,7 @@ pub mod participations;
 pub mod promos;
 pub mod purchases;
 pub mod rewards;
+pub mod segments;
 pub mod standings;
 pub mod statement;
 pub mod streaks;
@@ -66,6 +69,8 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(rewards::RewardsPaid::default()),
         Box::new(invites::Invites::default()),
         Box::new(approvals::Approvals::default()),
+        Box::new(jobs::Jobs::default()),
+        Box::new(job_lines::JobLines::default()),
         Box::new(audit::AuditLines::default()),
     ]
 }
@@ -148,6 +153,7 @@ impl<'a> Entry<'a> {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => None,
         };
         let position = crate::position::to_sql(position)?;

@@ -28,6 +28,7 @@ mod daily;
 mod holds;
 mod invites;
 mod items;
+mod jobs;
 mod meaning;
 mod picture;
 mod play;
@@ -77,6 +78,8 @@ pub enum Check {
     Invite,
     /// Gold that takes two of the staff is given where another one agreed, in time and once.
     Approval,
+    /// Gold for many is given as the job tells, each line once, and what was left is taken back once.
+    Job,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

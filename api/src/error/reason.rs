@@ -107,6 +107,8 @@ pub enum Reason {
     ApprovalExpired,
     /// Somebody has decided the other way.
     ApprovalEnded,
+    /// The job is not where it would have to be.
+    JobElsewhere,
     /// A message was signed at another time than now.
     WebhookStale,
     /// A message is not signed by whom it should be.
@@ -221,6 +223,7 @@ impl Reason {
             Self::MakerIsChecker => (403, "MAKER_IS_CHECKER", "Somebody else has to approve it"),
             Self::ApprovalExpired => (409, "APPROVAL_EXPIRED", "It was not approved in time"),
             Self::ApprovalEnded => (409, "APPROVAL_ENDED", "It was decided the other way"),
+            Self::JobElsewhere => (409, "JOB_STATUS", "The job is not where it would have to be"),
             Self::WebhookStale => (400, "WEBHOOK_STALE", "Signed at another time"),
             Self::WebhookSignature => (401, "WEBHOOK_SIGNATURE", "Not signed by the provider"),
             Self::ServiceCredentialRequired => {

@@ -5,6 +5,7 @@ use commands::approvals::ApprovalNeeded;
 use commands::bus::Unavailable;
 use commands::grants::GrantRefusal;
 use commands::invites::OpeningRefusal;
+use commands::jobs::BulkRefusal;
 use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
 use commands::standing::StandingRefusal;
@@ -13,6 +14,7 @@ use domain::approval::ApprovalRefusal;
 use domain::audit::AuditRefusal;
 use domain::identity::IdentityRefusal;
 use domain::invite::InviteRefusal;
+use domain::job::JobRefusal;
 use domain::live_event::LiveEventRefusal;
 use domain::mission::MissionRefusal;
 use domain::package::PackageRefusal;
@@ -271,6 +273,40 @@ impl From<GrantRefusal> for ApiError {
             GrantRefusal::Approval(refusal) => refusal.into(),
             GrantRefusal::ApprovalNeeded(needed) => needed.into(),
             GrantRefusal::StaffOnly => Self::new(Reason::Forbidden, refusal.to_string()),
+        }
+    }
+}
+
+impl From<JobRefusal> for ApiError {
+    fn from(refusal: JobRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            JobRefusal::NotFound => told(Reason::NotFound),
+            JobRefusal::NoLines
+            | JobRefusal::TooManyLines
+            | JobRefusal::PlayerTwice { .. }
+            | JobRefusal::NothingToGive { .. }
+            | JobRefusal::TotalTooLarge { .. } => wrong_field("lines", refusal.to_string()),
+            JobRefusal::MakerIsChecker => told(Reason::MakerIsChecker),
+            JobRefusal::Expired { expires_at } => {
+                told(Reason::ApprovalExpired).with("expired_at", rfc3339(expires_at))
+            }
+            JobRefusal::Elsewhere { status } => {
+                told(Reason::JobElsewhere).with("job_status", status.name())
+            }
+            JobRefusal::MovedOn => told(Reason::Conflict),
+            // Codes are unique by construction: a defect, and nothing that a client can mend.
+            JobRefusal::IdInUse => Self::internal(refusal),
+        }
+    }
+}
+
+impl From<BulkRefusal> for ApiError {
+    fn from(refusal: BulkRefusal) -> Self {
+        match refusal {
+            BulkRefusal::Job(refusal) => refusal.into(),
+            BulkRefusal::Account(refusal) => refusal.into(),
+            BulkRefusal::StaffOnly => Self::new(Reason::Forbidden, refusal.to_string()),
         }
     }
 }

@@ -195,6 +195,7 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Mission(..)
         | ClubEvent::LiveEvent(..)
         | ClubEvent::Approval(..)
+        | ClubEvent::Job(..)
         | ClubEvent::Invite(..) => vec![],
     };
     let last = told.len().saturating_sub(1);

@@ -51,6 +51,7 @@ impl Showcase {
             | ClubEvent::Audit(..)
             | ClubEvent::Mission(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => None,
         }
     }

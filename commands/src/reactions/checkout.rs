@@ -121,7 +121,8 @@ impl Checkout {
             | AccountEvent::EventClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
             | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => {}
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
     }
 

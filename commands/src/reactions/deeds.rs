@@ -63,6 +63,7 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => {}
         }
     }

@@ -284,6 +284,16 @@ pub enum AccountCommand {
         /// As what it is paid.
         payment: Payment,
     },
+    /// Take back what is left of a grant of gold. Whoever asks has to know that it was given and not
+    /// taken back before: the account keeps no list of its grants.
+    TakeBackGrant {
+        /// When.
+        at: DateTime<Utc>,
+        /// The grant's receipt.
+        receipt_code: ReceiptCode,
+        /// How much was given.
+        gold: Gold,
+    },
 }
 
 /// A mission that somebody wants to claim.

@@ -64,7 +64,8 @@ impl AccountEvent {
             | Self::EventClaimed { .. }
             | Self::MissionClaimed { .. }
             | Self::PlaceRewarded { .. }
-            | Self::RewardGifted { .. } => None,
+            | Self::RewardGifted { .. }
+            | Self::GrantTakenBack { .. } => None,
         }
     }
 }

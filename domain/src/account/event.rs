@@ -327,6 +327,15 @@ pub enum AccountEvent {
         /// What it was.
         reward: Reward,
     },
+    /// What was left of a grant of gold was taken back: the grant was a mistake.
+    GrantTakenBack {
+        /// When.
+        at: DateTime<Utc>,
+        /// The grant's receipt.
+        receipt_code: ReceiptCode,
+        /// Debit, of given gold only.
+        movement: Movement,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -366,6 +375,7 @@ impl Event for AccountEvent {
             Self::MissionClaimed { .. } => "mission_claimed",
             Self::PlaceRewarded { .. } => "place_rewarded",
             Self::RewardGifted { .. } => "reward_gifted",
+            Self::GrantTakenBack { .. } => "grant_taken_back",
         }
     }
 

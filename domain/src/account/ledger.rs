@@ -131,6 +131,9 @@ impl AccountEvent {
             Self::RewardGifted { at, receipt_code, reward } => {
                 (at, "reward", receipt_code.to_string(), Issuance, Credit, &reward.movement)
             }
+            Self::GrantTakenBack { at, receipt_code, movement } => {
+                (at, "grant_undo", receipt_code.to_string(), Issuance, Debit, movement)
+            }
             Self::AccountOpened { .. }
             | Self::VipPointsGranted { .. }
             | Self::VipClaimed { .. }
@@ -175,7 +178,8 @@ impl AccountEvent {
             | Self::PurchaseChargedBack { movement, .. }
             | Self::BenefitPurchased { movement, .. }
             | Self::ItemRefunded { movement, .. }
-            | Self::StreakClaimed { movement, .. } => Some(movement.balance),
+            | Self::StreakClaimed { movement, .. }
+            | Self::GrantTakenBack { movement, .. } => Some(movement.balance),
             Self::EventClaimed { reward, .. }
             | Self::MissionClaimed { reward, .. }
             | Self::PlaceRewarded { reward, .. }
@@ -237,7 +241,8 @@ impl AccountEvent {
             | Self::SelfExcluded { .. }
             | Self::StreakClaimed { .. }
             | Self::VipClaimed { .. }
-            | Self::EventJoined { .. } => return None,
+            | Self::EventJoined { .. }
+            | Self::GrantTakenBack { .. } => return None,
         };
         Some(RewardPaid { source, receipt_code: *receipt_code, at: *at, reward })
     }

@@ -539,3 +539,27 @@ fn a_pause_locks_every_way_to_spend() {
         given::<Account>(&history).when(&command).then_refused(&refusal);
     }
 }
+
+#[test]
+fn what_is_left_of_a_grant_is_taken_back_of_given_gold_and_no_debt_comes_of_the_rest() {
+    let take = |amount| AccountCommand::TakeBackGrant {
+        at: at(9),
+        receipt_code: code(1),
+        gold: gold(amount),
+    };
+    let taken = |free, balance| AccountEvent::GrantTakenBack {
+        at: at(9),
+        receipt_code: code(1),
+        movement: moved(GoldParts { paid: 0, free }, balance),
+    };
+    given::<Account>(&opened()).when(&take(400)).then(&[taken(400, wallet(0, 600))]);
+    given::<Account>(&opened()).when(&take(1_500)).then(&[taken(1_000, wallet(0, 0))]);
+    let spent = AccountEvent::GoldSpent {
+        at: at(1),
+        reference: "game".into(),
+        movement: moved(GoldParts { paid: 0, free: 1_000 }, wallet(50, 0)),
+    };
+    let history = [&opened()[..], &[spent]].concat();
+    given::<Account>(&history).when(&take(100)).then(&[]);
+    given::<Account>(&[]).when(&take(1)).then_refused(&AccountRefusal::NoSuchAccount);
+}

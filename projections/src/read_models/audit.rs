@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::audit::AuditEvent;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
+use domain::job::JobEvent;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -153,6 +154,10 @@ impl ReadModel for AuditLines {
     }
 
     fn fold(&mut self, entry: &Entry<'_>) {
+        // They belong to the request in front of them, which is a line.
+        if let ClubEvent::Job(_, JobEvent::JobLinesListed { .. }) = &entry.event {
+            return;
+        }
         let note = if let ClubEvent::Audit(_, note) = &entry.event { Some(note) } else { None };
         if note.is_none() && !entry.metadata.contains("\"actor_kind\":\"admin\"") {
             return;

@@ -359,7 +359,8 @@ impl Items {
             | AccountEvent::EventClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
             | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => return,
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => return,
         };
         self.ends(*item_id, End { position, status, at: *at });
     }

@@ -279,6 +279,7 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => {}
         }
     }

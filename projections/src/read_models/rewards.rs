@@ -207,7 +207,8 @@ impl<'a> Paid<'a> {
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
-            | AccountEvent::EventJoined { .. } => return None,
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::GrantTakenBack { .. } => return None,
         };
         let RewardPaid { at, receipt_code, reward, .. } = event.reward()?;
         Some(Self::under(receipt_code, kind, reference, (at, reward)))

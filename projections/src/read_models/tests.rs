@@ -9,17 +9,20 @@ use std::time::Duration;
 use chrono::{DateTime, Days, Utc};
 use domain::account::Account;
 use domain::approval::{Approval, Ending};
-use domain::id::{ItemId, PlayerId, ProductId};
-use domain::offer::Ware;
+use domain::id::{ItemId, JobId, PlayerId, ProductId};
+use domain::job::{Job, JobStatus, Segment};
+use domain::offer::{Rank, Ware};
+use domain::role::BuiltIn;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::approvals::{self, ApprovalStatus};
 use super::items::ItemStatus;
+use super::jobs::ShownStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
-    balances, books, catalog, invites, items, levels, packages, promos, purchases, rewards,
-    standings, statement, streaks,
+    balances, books, catalog, invites, items, job_lines, jobs, levels, packages, promos, purchases,
+    rewards, segments, standings, statement, streaks,
 };
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
@@ -151,6 +154,117 @@ async fn requests_for_approval_stand_as_their_streams_say() {
         cursor = page.last().map(|row| row.requested_position);
     }
     assert_eq!(cursor, Some(all[3].requested_position));
+}
+
+/// Where a job stands now, by its stream.
+fn shown_status(job: &Job, now: DateTime<Utc>) -> ShownStatus {
+    match job.status() {
+        JobStatus::AwaitingApproval if job.order().unwrap().expires_at <= Some(now) => {
+            ShownStatus::Expired
+        }
+        JobStatus::AwaitingApproval => ShownStatus::AwaitingApproval,
+        JobStatus::Rejected => ShownStatus::Rejected,
+        JobStatus::Running => ShownStatus::Running,
+        JobStatus::Stopped => ShownStatus::Stopped,
+        JobStatus::Finished => ShownStatus::Finished,
+        JobStatus::Undoing => ShownStatus::Undoing,
+        JobStatus::Undone => ShownStatus::Undone,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_and_their_lines_stand_as_their_streams_say() {
+    let (pool, history) = followed(31, 6_000).await;
+    let now = history.now();
+    let all = jobs::page(&pool, now, None, None, MANY).await.unwrap().rows;
+    assert!(all.is_sorted_by(|a, b| a.requested_position > b.requested_position));
+    assert_eq!(all.len(), history.jobs().count());
+    let (mut due, mut rests) = (jobs::due(&pool).await.unwrap().rows, 0);
+    for (id, job) in history.jobs() {
+        let shown = jobs::by_id(&pool, now, id).await.unwrap().rows.unwrap();
+        assert!(all.contains(&shown));
+        let order = job.order().unwrap();
+        assert_eq!(shown.status, shown_status(job, now));
+        assert_eq!((shown.maker, shown.expires_at), (order.maker, order.expires_at));
+        assert_eq!(shown.segment, order.resolved.map(|resolved| resolved.segment));
+        let paid = job.paid();
+        assert_eq!((shown.paid_lines, shown.paid_gold), (u64::from(paid.lines), paid.gold));
+        assert_eq!(shown.refused_lines + shown.paid_lines, job.receipts().len() as u64);
+        assert_eq!(shown.taken_back, job.taken_back().gold);
+        if job.status() == JobStatus::Undone {
+            assert_eq!(shown.taken_back + shown.left_gold, shown.paid_gold);
+            assert_eq!(shown.undone_lines, shown.paid_lines);
+        }
+        let is_due = matches!(job.status(), JobStatus::Running | JobStatus::Undoing);
+        assert_eq!(due.contains(&id), is_due);
+        due.retain(|it| *it != id);
+        rests += lines_are_told(&pool, id, job).await;
+    }
+    assert_eq!((due, rests > 0), (vec![], true));
+    for status in [ShownStatus::Finished, ShownStatus::Undone, ShownStatus::Expired] {
+        let of_status = jobs::page(&pool, now, Some(status), None, MANY).await.unwrap().rows;
+        assert!(!of_status.is_empty() && of_status.iter().all(|row| row.status == status));
+    }
+}
+
+/// How many of a job's lines have a rest.
+async fn lines_are_told(pool: &PgPool, id: JobId, job: &Job) -> usize {
+    let wanted = job_lines::Wanted::default();
+    let lines = job_lines::page(pool, id, wanted, 0, MANY).await.unwrap().rows;
+    let told = lines.iter().map(|it| (it.user_id, it.gold));
+    assert!(told.eq(job.lines().iter().map(|it| (it.player, it.gold.amount()))));
+    for (index, line) in lines.iter().enumerate() {
+        let receipt = job.receipts().get(index).copied();
+        assert_eq!(line.receipt_code, receipt.flatten());
+        assert_eq!(line.refusal.is_some(), receipt == Some(None));
+        assert_eq!(line.taken_back.is_some(), index < job.undone_lines() && line.refusal.is_none());
+        assert_eq!(line.rest, line.taken_back.map(|taken| line.gold - taken));
+    }
+    let rest = job_lines::Wanted { with_rest: true, ..wanted };
+    let rest = job_lines::page(pool, id, rest, 0, MANY).await.unwrap().rows;
+    assert!(rest.iter().all(|line| line.rest > Some(0)));
+    assert_eq!(rest.len(), lines.iter().filter(|line| line.rest > Some(0)).count());
+    let behind = job_lines::page(pool, id, wanted, 1, 2).await.unwrap().rows;
+    assert!(behind.iter().eq(lines.iter().skip(1).take(2)));
+    rest.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_is_who_has_what_it_says_and_no_role() {
+    let (pool, history) = followed(33, 4_000).await;
+    let standing = |player: i64| history.standings().find(|(id, _)| *id == player);
+    let is_player = |player: i64| {
+        standing(player).is_none_or(|(_, it)| {
+            it.role().is_none_or(|role| role.as_str() == BuiltIn::Player.name())
+        })
+    };
+    let rank = |player: i64| standing(player).map(|(_, it)| it.rank()).unwrap_or_default();
+    let level = |account: &Account| domain::account::level(account.daily().xp());
+    let everybody = Segment::default();
+    let vips = Segment { rank: Some(Rank::Vip), ..everybody };
+    let standard = Segment { rank: Some(Rank::Standard), ..everybody };
+    let two = Segment { min_level: Some(2), max_level: Some(2), ..everybody };
+    let points = Segment { min_vip_points: Some(50), ..everybody };
+    type IsIn<'a> = &'a dyn Fn(i64, &Account) -> bool;
+    let cases: [(Segment, IsIn<'_>); 5] = [
+        (everybody, &|_, _| true),
+        (vips, &|player, _| rank(player) == Rank::Vip),
+        (standard, &|player, _| rank(player) == Rank::Standard),
+        (two, &|_, account| level(account) == 2),
+        (points, &|_, account| account.wallet().vip_points >= 50),
+    ];
+    for (segment, is_in) in cases {
+        let found = segments::players(&pool, &segment, 1_000).await.unwrap().rows;
+        let expected =
+            history.accounts().filter(|(id, account)| is_player(*id) && is_in(*id, account));
+        let expected: Vec<PlayerId> = expected.map(|(id, _)| PlayerId(id)).collect();
+        assert_eq!(found, expected, "{segment:?}");
+        let some = segments::players(&pool, &segment, 1).await.unwrap().rows;
+        assert_eq!(some, expected.into_iter().take(1).collect::<Vec<_>>());
+    }
+    let asked = [PlayerId(1), PlayerId(888), PlayerId(2), PlayerId(777)];
+    let unknown = segments::unknown(&pool, &asked).await.unwrap().rows;
+    assert_eq!(unknown, [PlayerId(777), PlayerId(888)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

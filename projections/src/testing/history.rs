@@ -2,6 +2,7 @@
 
 mod approvals;
 mod invites;
+mod jobs;
 mod play;
 mod shop;
 
@@ -14,11 +15,12 @@ use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
 use domain::id::{
-    ApprovalId, InviteCode, ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode,
-    SessionId,
+    ApprovalId, InviteCode, ItemId, JobId, PackageCode, PlayerId, ProductId, PromoCode,
+    ReceiptCode, SessionId,
 };
 use domain::identity::{Identity, IdentityCommand};
 use domain::invite::{Invite, InviteCommand, InviteTerms};
+use domain::job::Job;
 use domain::money::{Cents, Currency, Gold, Percent, SpendOrder};
 use domain::offer::{Offer, Rank};
 use domain::package::{Package, PackageCommand, PackageTerms};
@@ -37,6 +39,8 @@ pub(crate) struct History {
     random: StdRng,
     /// Of its own, so that whoever comes in how does not change what happens then.
     random_invites: StdRng,
+    /// Of its own, too.
+    random_jobs: StdRng,
     pub(crate) players: i64,
     accounts: BTreeMap<i64, Stream<Account>>,
     identities: BTreeMap<i64, Stream<Identity>>,
@@ -47,6 +51,7 @@ pub(crate) struct History {
     promos: BTreeMap<PromoCode, Stream<Promo>>,
     invites: BTreeMap<InviteCode, Stream<Invite>>,
     approvals: BTreeMap<ApprovalId, Stream<Approval>>,
+    jobs: BTreeMap<JobId, Stream<Job>>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
     unpaid: Vec<(i64, ReceiptCode)>,
@@ -92,6 +97,7 @@ impl History {
         Self {
             random: StdRng::seed_from_u64(seed),
             random_invites: StdRng::seed_from_u64(seed),
+            random_jobs: StdRng::seed_from_u64(seed),
             players: 20,
             accounts: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -102,6 +108,7 @@ impl History {
             promos: BTreeMap::new(),
             invites: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
             unpaid: Vec::new(),
@@ -164,6 +171,7 @@ impl History {
             return self.define(out);
         }
         self.run_invites(out);
+        self.run_jobs(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
             return self.sign_up(player, out);

@@ -73,7 +73,8 @@ impl Daily {
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
-            | AccountEvent::EventJoined { .. } => Ok(()),
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::GrantTakenBack { .. } => Ok(()),
         }
     }
 

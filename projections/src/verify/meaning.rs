@@ -3,7 +3,8 @@
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
 //! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
 //! ([`super::play`]), gold that takes two given as another one agreed ([`super::approvals`]), invites that
-//! let in whom they may ([`super::invites`]), books that add up to zero.
+//! let in whom they may ([`super::invites`]), gold for many given and taken back as its job tells
+//! ([`super::jobs`]), books that add up to zero.
 
 use std::collections::HashMap;
 
@@ -22,6 +23,7 @@ use super::approvals::Approvals;
 use super::daily::Daily;
 use super::holds::Holds;
 use super::invites::Invites;
+use super::jobs::Jobs;
 use super::picture::{Pictures, Picturing};
 use super::play::past_play::Asked;
 use super::play::{Member, Play};
@@ -47,6 +49,7 @@ pub(super) struct Meaning {
     promos: Holds<PromoCode>,
     invites: Invites,
     approvals: Approvals,
+    jobs: Jobs,
     pictures: Option<Picturing>,
     findings: Findings,
 }
@@ -77,6 +80,7 @@ impl Meaning {
             promos: Holds::new(Check::Promo, "uses of"),
             invites: Invites::default(),
             approvals: Approvals::default(),
+            jobs: Jobs::default(),
             pictures: pictures_until.map(Picturing::new),
             findings: Findings::default(),
         }
@@ -107,6 +111,7 @@ impl Meaning {
         self.play.end(&mut self.findings);
         self.invites.end(&mut self.findings);
         self.approvals.end(&mut self.findings);
+        self.jobs.end(&mut self.findings);
         let others: usize = self.other_streams.values().map(HashMap::len).sum();
         let of_player = |player: &Player| {
             usize::from(player.sequence > 0) + usize::from(player.member.is_active())
@@ -151,6 +156,12 @@ impl Meaning {
         };
         self.invites.behind_a_use(&entry.event, &mut self.findings);
         self.approvals.take(recorded, &entry.event, &mut self.findings);
+        let players = &self.players;
+        let wallets = |player: PlayerId| {
+            let known = players.get(&player).filter(|player| player.sequence > 0);
+            known.map(|player| player.wallet)
+        };
+        self.jobs.take(recorded, &entry.event, &wallets, &mut self.findings);
         self.look_at(recorded, &entry);
         if let Some(pictures) = &mut self.pictures {
             pictures.fold(self.last, &entry);
@@ -183,7 +194,10 @@ impl Meaning {
                     self.players.entry(*player).or_default().member.has_rank(*rank);
                 }
             }
-            ClubEvent::Role(..) | ClubEvent::Audit(..) | ClubEvent::Approval(..) => {
+            ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
+            | ClubEvent::Approval(..)
+            | ClubEvent::Job(..) => {
                 self.sequence(&recorded.event);
             }
             ClubEvent::Activity(player, event) => {

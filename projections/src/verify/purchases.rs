@@ -135,7 +135,8 @@ impl Purchases {
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }
-            | AccountEvent::EventJoined { .. } => Ok(()),
+            | AccountEvent::EventJoined { .. }
+            | AccountEvent::GrantTakenBack { .. } => Ok(()),
         }
     }
 

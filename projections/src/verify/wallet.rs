@@ -79,7 +79,8 @@ fn with_points(before: Wallet, event: &AccountEvent) -> Option<Wallet> {
         | AccountEvent::CoolingOffStarted { .. }
         | AccountEvent::SelfExcluded { .. }
         | AccountEvent::StreakClaimed { .. }
-        | AccountEvent::EventJoined { .. } => 0,
+        | AccountEvent::EventJoined { .. }
+        | AccountEvent::GrantTakenBack { .. } => 0,
     };
     Some(Wallet { vip_points: before.vip_points.checked_add(more)?, ..before })
 }
@@ -114,6 +115,9 @@ fn lawful(player: PlayerId, before: Wallet, entry: &LedgerEntry) -> Result<(), S
         }
         Direction::Debit if before.debt > 0 || debt.total() > 0 => {
             Err(format!("player {player} spends gold on credit, with {}", told(before)))
+        }
+        Direction::Debit if entry.counter_account == CounterAccount::Issuance && gold.paid > 0 => {
+            Err(format!("{} bought gold is taken back from player {player} as given", gold.paid))
         }
         Direction::Debit => Ok(()),
     }

@@ -160,7 +160,8 @@ pub(super) fn about_account(user_id: PlayerId, event: &AccountEvent) -> Vec<Told
         | AccountEvent::StreakClaimed { .. }
         | AccountEvent::VipClaimed { .. }
         | AccountEvent::PlaceRewarded { .. }
-        | AccountEvent::RewardGifted { .. } => None,
+        | AccountEvent::RewardGifted { .. }
+        | AccountEvent::GrantTakenBack { .. } => None,
     };
     standing.into_iter().chain(reward(user_id, event)).collect()
 }

@@ -152,7 +152,8 @@ impl PurchaseData {
             | AccountEvent::EventClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
             | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => return None,
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => return None,
         };
         Some(Self { receipt_code: Some(*code), ..told })
     }

@@ -174,13 +174,13 @@ pub async fn approve(
 #[derive(Debug, ToSchema)]
 pub struct RejectionWish {
     /// Why not: 2 to 120 characters. Kept beside the log, where it can be erased.
-    reason: String,
+    pub(super) reason: String,
     /// Instead of the header Idempotency-Key.
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
 }
 
 impl RejectionWish {
-    fn parse(mut fields: Fields) -> Result<Self, ApiError> {
+    pub(super) fn parse(mut fields: Fields) -> Result<Self, ApiError> {
         let reason = fields.required("reason", values::line(2, 120));
         let idempotency_key = fields.nullable("idempotency_key", values::secret(0, 10_000));
         fields.finish(|| Some(Self { reason: reason?, idempotency_key }))

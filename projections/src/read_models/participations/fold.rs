@@ -236,7 +236,8 @@ impl Participations {
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
-            | AccountEvent::RewardGifted { .. } => {}
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
     }
 }
@@ -350,6 +351,7 @@ impl ReadModel for Participations {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => {}
         }
     }

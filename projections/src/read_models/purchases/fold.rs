@@ -360,7 +360,8 @@ impl Purchases {
             | AccountEvent::EventClaimed { .. }
             | AccountEvent::MissionClaimed { .. }
             | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. } => {}
+            | AccountEvent::RewardGifted { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
     }
 }
@@ -472,6 +473,7 @@ impl ReadModel for Purchases {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
+            | ClubEvent::Job(..)
             | ClubEvent::Invite(..) => {}
         }
     }

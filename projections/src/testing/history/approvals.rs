@@ -10,7 +10,7 @@ use rand::Rng;
 use super::{History, gold};
 
 /// Members of the staff, by their numbers.
-const STAFF: std::ops::RangeInclusive<i64> = 901..=903;
+pub(super) const STAFF: std::ops::RangeInclusive<i64> = 901..=903;
 
 impl History {
     /// Each request for approval.

@@ -102,7 +102,8 @@ impl Play {
             | AccountEvent::CoolingOffStarted { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. } => {}
+            | AccountEvent::VipClaimed { .. }
+            | AccountEvent::GrantTakenBack { .. } => {}
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ mod contests;
 mod daily;
 mod events;
 mod invites;
+mod jobs;
 mod missions;
 mod rewards;
 

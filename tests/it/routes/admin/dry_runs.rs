@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::app::{Answer, App};
+use crate::jobs::{JOBS, id_of, until};
 
 /// A command: its address in the description, with what to put there, and a body.
 struct Command {
@@ -28,7 +29,7 @@ fn command(method: &'static str, route: &'static str, names: &[&str], body: Valu
 
 /// Every command of the administration, in an order in which each makes sense.
 #[expect(clippy::too_many_lines, reason = "a table: every command of the administration")]
-fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
+fn commands(receipts: [&str; 2], approvals: [&str; 2], jobs: [&str; 3]) -> Vec<Command> {
     let why = || json!({"reason": "a dry run"});
     let pack = json!({"sku": "DRY", "name": "팩", "name_en": "Pack", "price_cents": 1, "gold": 1});
     let event = json!({"name": "시험", "name_en": "Test", "type": "special",
@@ -112,15 +113,28 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
             &[receipts[1]],
             json!({"outcome": "failed", "reason": "a dry run"}),
         ),
+        // Last of all: what is paid by and by would come between the others.
+        command("POST", "/api/admin/jobs/{id}/reject", &[jobs[0]], why()),
+        command("POST", "/api/admin/jobs/{id}/undo", &[jobs[1]], json!({})),
+        command("POST", "/api/admin/jobs/{id}/approve", &[jobs[2]], json!({})),
+        command(
+            "POST",
+            "/api/admin/jobs",
+            &[],
+            json!({"kind": "bulk_grant", "reason": "gifts",
+                "lines": [{"user_id": 6, "gold": 1}, {"user_id": 7, "gold": 2}]}),
+        ),
     ]
 }
 
-/// Commands for which a version, a participation or a payout under way has to be brought along.
-const BY_THEMSELVES: [&str; 4] = [
+/// Commands for which a version, a participation, or a payout or job under way has to be brought along.
+const BY_THEMSELVES: [&str; 6] = [
     "/api/admin/events/{id}",
     "/api/admin/events/{id}/payout/stop",
     "/api/admin/events/{id}/payout/resume",
     "/api/admin/events/{id}/force-claim/{user_id}",
+    "/api/admin/jobs/{id}/stop",
+    "/api/admin/jobs/{id}/resume",
 ];
 
 async fn ask(app: &App, token: &str, command: &Command, query: &str, key: &str) -> Answer {
@@ -146,7 +160,7 @@ async fn written(app: &App, behind: i64) -> Vec<Value> {
 
 /// Without what no two commands have in common: moments, and codes that are drawn.
 fn lasting(mut event: Value) -> Value {
-    if event["family"] == "approval" {
+    if event["family"] == "approval" || event["family"] == "job" {
         event["stream"] = Value::Null;
     }
     if let Some(data) = event["data"].as_object_mut() {
@@ -174,11 +188,19 @@ async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
         let asked = app.post_keyed("/api/admin/users/23/grant", &maker, key, &wish).await;
         approvals.push(asked.body["approval_id"].as_str().unwrap().to_owned());
     }
+    let mut jobs = vec![];
+    for (key, gold) in [("j1", 100_000), ("j2", 1), ("j3", 100_000)] {
+        let wish = json!({"kind": "bulk_grant", "reason": "gifts",
+            "lines": [{"user_id": 8, "gold": gold}]});
+        jobs.push(id_of(&app.post_keyed(JOBS, &maker, key, &wish).await));
+    }
+    until(&app, &maker, &jobs[1], "finished").await;
     let bought = app.post("/api/shop/buy", Some(&player), json!({"product_id": 1001})).await;
     let pending = json!({"product_id": 1001, "card_token": "tok_pending"});
     let pending = app.post("/api/shop/buy", Some(&player), pending).await;
     let receipts = [&bought, &pending].map(|it| it.body["receipt_code"].as_str().unwrap());
-    let commands = commands(receipts, [&approvals[0], &approvals[1]]);
+    let commands =
+        commands(receipts, [&approvals[0], &approvals[1]], [&jobs[0], &jobs[1], &jobs[2]]);
 
     for (number, command) in commands.iter().enumerate() {
         let (name, key) = (format!("{} {}", command.method, command.path), format!("dry-{number}"));
