@@ -22,6 +22,7 @@ use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::lockout::Lockout;
 use crate::auth::password::Passwords;
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::sessions::Sessions;
 use crate::auth::signing;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub languages: Languages,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Codes besides passwords.
+    pub second_factors: SecondFactors,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
     /// Begins, continues and ends sessions.
@@ -119,6 +122,7 @@ impl App {
         let lockout = Lockout::new(pool.clone(), fingerprints, failures);
         let limits = RateLimits::new(&config.rates, moved_clock.as_ref());
         let services = Credentials::new(pool.clone(), ServiceKey::new(&config.auth.service_key));
+        let second_factors = SecondFactors::new(pool.clone(), config.auth.totp_key.clone());
         Ok(Self(Arc::new(Parts {
             config,
             commands,
@@ -132,6 +136,7 @@ impl App {
             languages: Languages::new(users.clone()),
             users,
             passwords: Passwords::default(),
+            second_factors,
             tokens: Tokens::new(keys),
             sessions: Sessions::new(pool.clone()),
             standings: worker.standings.clone(),

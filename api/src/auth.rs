@@ -1,10 +1,13 @@
 //! Who asks: extractors that a handler names to be protected.
 
+mod derived;
 pub mod grant_pace;
 pub mod languages;
 pub mod lockout;
 pub mod need;
 pub mod password;
+pub mod proof;
+pub mod second_factors;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;
@@ -77,6 +80,44 @@ impl OptionalFromRequestParts<App> for Player {
 pub struct Staff {
     session: Session,
     permissions: Permissions,
+    money: Money,
+}
+
+/// Whether somebody may do what moves money, if their role allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Money {
+    /// They may.
+    Moves,
+    /// They have no second factor.
+    WantsSecondFactor,
+    /// They have one, and signed in before they had, or without it.
+    WantsCode,
+}
+
+impl Money {
+    /// Nobody is asked for a second factor outside production.
+    fn of(session: &Session, has_totp: bool, app: &App) -> Self {
+        match (has_totp, session.second_factor) {
+            _ if !app.config.environment.is_production() => Self::Moves,
+            (true, true) => Self::Moves,
+            (true, false) => Self::WantsCode,
+            (false, _) => Self::WantsSecondFactor,
+        }
+    }
+
+    fn insist(self) -> Result<(), ApiError> {
+        let detail = match self {
+            Self::Moves => return Ok(()),
+            Self::WantsSecondFactor => {
+                "money moves by this: enrol a second factor at POST /api/auth/totp, then sign in \
+                 with a code of it"
+            }
+            Self::WantsCode => {
+                "money moves by this: sign in again, with a code of your second factor as totp"
+            }
+        };
+        Err(ApiError::new(Reason::TotpEnrolmentRequired, detail))
+    }
 }
 
 impl Staff {
@@ -95,10 +136,11 @@ impl Staff {
     /// Insists that they may do this.
     ///
     /// # Errors
-    /// If they may not; names what is missing.
+    /// If they may not; names what is missing. Or if money moves by it, and they have shown no second
+    /// factor where one is asked for.
     pub fn insist_on(&self, permission: Permission) -> Result<(), ApiError> {
         if self.permissions.has(permission) {
-            return Ok(());
+            return if permission.moves_money() { self.money.insist() } else { Ok(()) };
         }
         let detail = format!("your role lacks the permission {permission}: ask an admin");
         Err(ApiError::new(Reason::Forbidden, detail).with("permission", permission.name()))
@@ -109,28 +151,35 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let (session, permissions) = signed_in(parts, app)?;
+        let (session, standing) = signed_in(parts, app)?;
+        let SignedIn { permissions, has_totp } = standing;
         if permissions.is_empty() {
             let detail = "this is for the staff of the club";
             return Err(ApiError::new(Reason::Forbidden, detail));
         }
-        Ok(Self { session, permissions })
+        Ok(Self { session, permissions, money: Money::of(&session, has_totp, app) })
     }
 }
 
-fn signed_in(parts: &Parts, app: &App) -> Result<(Session, Permissions), ApiError> {
+/// How somebody stands who is signed in.
+struct SignedIn {
+    permissions: Permissions,
+    has_totp: bool,
+}
+
+fn signed_in(parts: &Parts, app: &App) -> Result<(Session, SignedIn), ApiError> {
     let session = session_of(&parts.headers, app).ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
     })?;
     insist_on_confirmation(app)?;
-    insist_on_standing(&session.key, app).map(|permissions| (session, permissions))
+    insist_on_standing(&session.key, app).map(|standing| (session, standing))
 }
 
-/// What somebody with this session may do; unless they are banned, or the session was ended.
-fn insist_on_standing(session: &SessionKey, app: &App) -> Result<Permissions, ApiError> {
+/// How somebody with this session stands; unless they are banned, or the session was ended.
+fn insist_on_standing(session: &SessionKey, app: &App) -> Result<SignedIn, ApiError> {
     match app.standings.of(session, app.commands.clock.now()) {
-        Standing::Good(permissions) => Ok(permissions),
+        Standing::Good { may, has_totp } => Ok(SignedIn { permissions: may, has_totp }),
         Standing::Banned(ban) => Err(banned(ban)),
         Standing::Ended => {
             let detail = "this session was ended: sign in again";

@@ -29,6 +29,8 @@ use crate::faults::Fault;
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
 /// What services' secrets are made of outside production. It protects nothing that matters there.
 const DEMO_SERVICE_KEY: &str = "club-demo-service-key";
+/// What the secrets of second factors are made of outside production.
+const DEMO_TOTP_KEY: &str = "club-demo-totp-key";
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 
 /// Where the service runs. `ENVIRONMENT`, default `development`.
@@ -151,6 +153,9 @@ pub struct AuthConfig {
     /// `CLUB_SERVICE_KEY`: what the secrets of services (game servers) are made of, on every node; a
     /// well-known one unless set. Required in production. Another one changes all secrets at once.
     pub service_key: Secret,
+    /// `CLUB_TOTP_KEY`: what the secrets of second factors are made of, on every node; a well-known one
+    /// unless set. Required in production. With another one no phone's code is right any more.
+    pub totp_key: Secret,
     /// The shortest password: 4 outside production, 10 there.
     pub shortest_password: usize,
 }
@@ -243,10 +248,12 @@ impl HttpConfig {
 impl AuthConfig {
     fn read(variables: &Variables, environment: Environment) -> Self {
         let production = environment.is_production();
-        let key = variables.text("CLUB_SERVICE_KEY");
+        let service_key = variables.text("CLUB_SERVICE_KEY");
+        let totp_key = variables.text("CLUB_TOTP_KEY");
         Self {
             signing_key: variables.text("CLUB_SIGNING_KEY").map(Secret),
-            service_key: key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
+            service_key: service_key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
+            totp_key: totp_key.unwrap_or_else(|| DEMO_TOTP_KEY.to_owned()).into(),
             shortest_password: if production { 10 } else { 4 },
         }
     }

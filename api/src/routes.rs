@@ -111,6 +111,11 @@ fn identity() -> Router<App> {
         .route("/api/auth/sessions", get(auth::sessions::list))
         .route("/api/auth/sessions/{id}", delete(auth::sessions::end))
         .route("/api/auth/password", put(auth::sessions::change_password))
+        .route(
+            "/api/auth/totp",
+            get(auth::totp::state).post(auth::totp::begin).delete(auth::totp::remove),
+        )
+        .route("/api/auth/totp/confirm", post(auth::totp::confirm))
 }
 
 /// What a player may have once a day.
@@ -175,6 +180,7 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/users/{id}/ban", post(standing::ban))
         .route("/api/admin/users/{id}/unban", post(standing::unban))
         .route("/api/admin/users/{id}/logout-all", post(standing::log_out))
+        .route("/api/admin/users/{id}/totp", delete(users::totp::reset))
         .route("/api/admin/audit/logs", get(audit::logs))
         .route("/api/admin/audit/logs.csv", get(audit::csv))
         .route("/api/admin/audit/logs.ndjson", get(audit::ndjson))
@@ -218,6 +224,7 @@ fn for_trying() -> Router<App> {
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         auth::sessions::list, auth::sessions::end, auth::sessions::log_out,
         auth::sessions::log_out_everywhere, auth::sessions::change_password,
+        auth::totp::state, auth::totp::begin, auth::totp::confirm, auth::totp::remove,
         users::balance, users::statement::statement,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         events::list, events::one, events::join, events::claim, events::leaderboard::show,
@@ -239,7 +246,7 @@ fn for_trying() -> Router<App> {
         admin::users::personal,
         admin::users::standing::change_rank, admin::users::standing::give_role,
         admin::users::standing::ban, admin::users::standing::unban,
-        admin::users::standing::log_out, admin::roles::list, admin::roles::define,
+        admin::users::standing::log_out, admin::users::totp::reset, admin::roles::list, admin::roles::define,
         admin::audit::logs, admin::audit::csv, admin::audit::ndjson,
         approvals::list, approvals::one, approvals::approve, approvals::reject,
         products::list, products::one, products::add, products::revise, products::activate,

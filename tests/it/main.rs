@@ -15,6 +15,7 @@ mod newcomers;
 mod node;
 mod openapi;
 mod payments;
+mod phone;
 mod provider;
 mod reconcile;
 mod routes;

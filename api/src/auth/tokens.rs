@@ -27,6 +27,8 @@ const LONGEST_TOKEN: usize = 1_024;
 pub struct Session {
     /// Who, and in which session.
     pub key: SessionKey,
+    /// Whether it began with a code, besides the password.
+    pub second_factor: bool,
     /// Until when, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -38,6 +40,9 @@ struct Claims {
     sid: SessionId,
     /// When it began, in microseconds since 1970.
     began: i64,
+    /// Whether it began with more than a password.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    mfa: bool,
     iat: i64,
     exp: i64,
     jti: Uuid,
@@ -64,7 +69,12 @@ impl Tokens {
     ///
     /// # Errors
     /// If there is no key.
-    pub fn mint(&self, session: &SessionKey, now: i64) -> anyhow::Result<String> {
+    pub fn mint(
+        &self,
+        session: &SessionKey,
+        second_factor: bool,
+        now: i64,
+    ) -> anyhow::Result<String> {
         let no_key = || anyhow::anyhow!("there is no key to sign with");
         let key = self.keys.get(&self.signing_kid).ok_or_else(no_key)?;
         let header = Header { kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
@@ -72,6 +82,7 @@ impl Tokens {
             sub: session.player.to_string(),
             sid: session.id,
             began: session.began_at.timestamp_micros(),
+            mfa: second_factor,
             iat: now,
             exp: now.saturating_add(LIFETIME_SECONDS),
             jti: Uuid::now_v7(),
@@ -119,7 +130,8 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &key.public, &validation).ok()?.claims;
         let (player, id) = (claims.sub.parse().ok()?, claims.sid);
         let began_at = DateTime::from_timestamp_micros(claims.began)?;
-        Some(Session { key: SessionKey { player, id, began_at }, expires_at: claims.exp })
+        let key = SessionKey { player, id, began_at };
+        Some(Session { key, second_factor: claims.mfa, expires_at: claims.exp })
     }
 
     /// The public keys.
@@ -154,24 +166,26 @@ mod tests {
     #[test]
     fn a_token_says_who_it_is_for_until_it_expires() {
         let tokens = tokens(PEM);
-        let token = tokens.mint(&session(23), 1_000).unwrap();
-        for _ in 0..2 {
-            let verified = tokens.verify(&token, 1_000 + LIFETIME_SECONDS - 1).unwrap();
-            assert_eq!(verified.key, session(23));
-            assert_eq!(tokens.verify(&token, 1_000 + LIFETIME_SECONDS), None);
+        for second_factor in [false, true] {
+            let token = tokens.mint(&session(23), second_factor, 1_000).unwrap();
+            for _ in 0..2 {
+                let verified = tokens.verify(&token, 1_000 + LIFETIME_SECONDS - 1).unwrap();
+                assert_eq!((verified.key, verified.second_factor), (session(23), second_factor));
+                assert_eq!(tokens.verify(&token, 1_000 + LIFETIME_SECONDS), None);
+            }
         }
     }
 
     #[test]
     fn tokens_of_others_are_not_believed() {
-        let token = tokens(OTHER_PEM).mint(&session(1), 1_000).unwrap();
+        let token = tokens(OTHER_PEM).mint(&session(1), false, 1_000).unwrap();
         assert_eq!(tokens(PEM).verify(&token, 1_000), None);
     }
 
     #[test]
     fn a_token_that_was_touched_is_not_believed() {
         let tokens = tokens(PEM);
-        let token = tokens.mint(&session(23), 1_000).unwrap();
+        let token = tokens.mint(&session(23), false, 1_000).unwrap();
         let (head, tail) = token.split_at(token.find('.').unwrap() + 5);
         assert_eq!(tokens.verify(&format!("{head}A{}", &tail[1..]), 1_000), None);
         assert_eq!(tokens.verify(&format!("{token}x"), 1_000), None);
@@ -188,7 +202,8 @@ mod tests {
     fn what_else_is_signed_is_not_taken_for_a_token() {
         let tokens = tokens(PEM);
         let (sid, sub) = (SessionId::from_bits(7), "23".into());
-        let claims = Claims { sub, sid, began: 0, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
+        let claims =
+            Claims { sub, sid, began: 0, mfa: false, iat: 0, exp: i64::MAX, jti: Uuid::nil() };
         assert!(tokens.verify(&tokens.sign("JWT", &claims).unwrap(), 0).is_some());
         assert_eq!(tokens.verify(&tokens.sign("receipt+jwt", &claims).unwrap(), 0), None);
     }

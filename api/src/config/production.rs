@@ -1,7 +1,9 @@
 //! What production refuses to start with: everything that is fine for a demo and open to the world.
 
 use super::payments::DEMO_WEBHOOK_SECRET;
-use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_SERVICE_KEY, PaymentsConfig, Secret};
+use super::{
+    Config, DEMO_FINGERPRINT_KEY, DEMO_SERVICE_KEY, DEMO_TOTP_KEY, PaymentsConfig, Secret,
+};
 
 /// Why the service does not start in production, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,9 @@ pub enum Unsafe {
     /// The secrets of game servers are made of what everybody knows.
     #[error("CLUB_SERVICE_KEY is not set: set it to a secret of your own, the same on every node")]
     DefaultServiceKey,
+    /// The secrets of second factors are made of what everybody knows.
+    #[error("CLUB_TOTP_KEY is not set: set it to a secret of your own, the same on every node")]
+    DefaultTotpKey,
     /// The demo's invite code opens sign-up to everybody.
     #[error(
         "the invite code {0}, which everybody knows, opens sign-up: close it with \
@@ -69,6 +74,7 @@ impl Config {
             (demo_key, Unsafe::DefaultFingerprintKey),
             (self.auth.signing_key.is_none(), Unsafe::NoSigningKey),
             (self.has_demo_service_key(), Unsafe::DefaultServiceKey),
+            (self.auth.totp_key.reveal() == DEMO_TOTP_KEY, Unsafe::DefaultTotpKey),
             (!self.club.limits, Unsafe::LimitsOff),
             (self.fault.is_some(), Unsafe::Fault),
         ]
@@ -129,6 +135,7 @@ mod tests {
             Unsafe::DefaultFingerprintKey,
             Unsafe::NoSigningKey,
             Unsafe::DefaultServiceKey,
+            Unsafe::DefaultTotpKey,
             Unsafe::LimitsOff,
             Unsafe::Fault,
         ];
@@ -143,6 +150,7 @@ mod tests {
                 ("CLUB_FINGERPRINT_KEY", "secret"),
                 ("CLUB_SIGNING_KEY", "secret"),
                 ("CLUB_SERVICE_KEY", "secret"),
+                ("CLUB_TOTP_KEY", "secret"),
             ];
             found(&[&safe[..], pairs].concat())
         };

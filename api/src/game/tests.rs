@@ -96,7 +96,7 @@ fn session(player: i64) -> SessionKey {
 }
 
 fn token(key: &str, player: i64) -> String {
-    let token = tokens(&[key]).mint(&session(player), NOW);
+    let token = tokens(&[key]).mint(&session(player), false, NOW);
     format!("Bearer {}", token.unwrap())
 }
 
@@ -176,7 +176,7 @@ async fn a_player_whose_rounds_do_not_count_is_told() {
 async fn only_access_tokens_of_the_club_play_and_only_until_they_expire() {
     let (game, club) = game(Club::default()).await;
     let signer = tokens(&[KEY]);
-    let expired = signer.mint(&session(23), NOW - LIFETIME_SECONDS);
+    let expired = signer.mint(&session(23), false, NOW - LIFETIME_SECONDS);
     let receipt = signer.sign("receipt+jwt", &json!({"sub": "23", "exp": i64::MAX})).unwrap();
     let bad = [
         String::new(),

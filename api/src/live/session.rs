@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
     /// Whoever is banned or was logged out hears nothing more.
     fn insist_on_standing(&self) -> Result<(), Close> {
         match self.app.standings.of(&self.key, self.app.commands.clock.now()) {
-            Standing::Good(_) => Ok(()),
+            Standing::Good { .. } => Ok(()),
             Standing::Banned(_) => Err(Close::Forbidden),
             Standing::Ended => Err(Close::Unauthenticated),
         }

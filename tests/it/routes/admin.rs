@@ -13,6 +13,7 @@ mod products;
 mod promos;
 mod ranks;
 mod roles;
+mod second_factors;
 mod stats;
 mod transactions;
 mod users;

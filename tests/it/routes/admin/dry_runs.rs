@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::app::{Answer, App};
+use crate::phone::Phone;
 
 /// A command: its address in the description, with what to put there, and a body.
 struct Command {
@@ -87,6 +88,7 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
         ),
         command("PUT", "/api/admin/users/{id}/role", &["8"], json!({"role": "dry"})),
         command("POST", "/api/admin/users/{id}/logout-all", &["9"], why()),
+        command("DELETE", "/api/admin/users/{id}/totp", &["10"], why()),
         command("POST", "/api/admin/users/{id}/ban", &["9"], why()),
         command("POST", "/api/admin/users/{id}/unban", &["9"], why()),
         command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
@@ -168,6 +170,8 @@ async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
     let app = App::start().await;
     let (admin, player) = (app.admin().await, app.player().await);
     let maker = app.sign_in("/api/auth/admin/login", ("admin2", "admin123")).await;
+    let haeun = app.sign_in("/api/auth/login", ("haeun", "1234")).await;
+    Phone::enrol(&app, &haeun, "1234").await;
     let mut approvals = vec![];
     for key in ["one", "two"] {
         let wish = json!({"gold": 100_000, "reason": "a prize"});
