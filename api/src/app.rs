@@ -25,7 +25,7 @@ use crate::auth::password::Passwords;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::sessions::Sessions;
-use crate::auth::signing;
+use crate::auth::signing::Keeper;
 use crate::auth::standings::Standings;
 use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
@@ -74,6 +74,8 @@ pub struct Parts {
     pub second_factors: SecondFactors,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
+    /// Keeps the keys by which that is done.
+    pub keeper: Keeper,
     /// Begins, continues and ends sessions.
     pub sessions: Sessions,
     /// Who may do what now.
@@ -115,7 +117,7 @@ impl App {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         let now = commands.clock.now();
-        let keys = signing::load(&pool, config.auth.signing_key.as_ref(), now).await?;
+        let (keeper, tokens) = Keeper::start(&pool, &config.auth, now).await?;
         let users = Users::new(pool.clone());
         let fingerprints = commands.fingerprints.clone();
         let failures = config.rates.sign_in_failures;
@@ -137,7 +139,8 @@ impl App {
             users,
             passwords: Passwords::default(),
             second_factors,
-            tokens: Tokens::new(keys),
+            tokens,
+            keeper,
             sessions: Sessions::new(pool.clone()),
             standings: worker.standings.clone(),
             lockout,

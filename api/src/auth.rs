@@ -62,7 +62,7 @@ impl FromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(signed_in(parts, app)?.0))
+        Ok(Self(signed_in(parts, app).await?.0))
     }
 }
 
@@ -71,7 +71,7 @@ impl OptionalFromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
-        Ok(signed_in(parts, app).ok().map(|(session, _)| Self(session)))
+        Ok(signed_in(parts, app).await.ok().map(|(session, _)| Self(session)))
     }
 }
 
@@ -151,7 +151,7 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let (session, standing) = signed_in(parts, app)?;
+        let (session, standing) = signed_in(parts, app).await?;
         let SignedIn { permissions, has_totp } = standing;
         if permissions.is_empty() {
             let detail = "this is for the staff of the club";
@@ -167,13 +167,24 @@ struct SignedIn {
     has_totp: bool,
 }
 
-fn signed_in(parts: &Parts, app: &App) -> Result<(Session, SignedIn), ApiError> {
-    let session = session_of(&parts.headers, app).ok_or_else(|| {
+async fn signed_in(parts: &Parts, app: &App) -> Result<(Session, SignedIn), ApiError> {
+    let mut session = session_of(&parts.headers, app);
+    if session.is_none() && is_key_found(&parts.headers, app).await {
+        session = session_of(&parts.headers, app);
+    }
+    let session = session.ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
     })?;
     insist_on_confirmation(app)?;
     insist_on_standing(&session.key, app).map(|standing| (session, standing))
+}
+
+/// Whether a token's key, of which this node does not know, may be known now: another node may have put it
+/// in the place of one that leaked a moment ago.
+async fn is_key_found(headers: &HeaderMap, app: &App) -> bool {
+    let is_unknown = token_of(headers).is_some_and(|token| app.tokens.is_of_unknown_key(token));
+    is_unknown && app.keeper.look_again(&app.tokens, app.commands.clock.as_ref()).await
 }
 
 /// How somebody with this session stands; unless they are banned, or the session was ended.
@@ -201,8 +212,11 @@ pub fn banned(ban: Ban) -> ApiError {
 
 /// Of a request's token, if it has one that is valid. Whether the session was ended is not asked.
 pub fn session_of(headers: &HeaderMap, app: &App) -> Option<Session> {
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
+    app.tokens.verify(token_of(headers)?, app.commands.clock.now().timestamp())
+}
+
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
 /// Insists that this node knows what was decided up to a moment ago.

@@ -52,6 +52,7 @@ pub fn all(app: App) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/{*file}", get(docs::file))
         .route("/.well-known/jwks.json", get(auth::jwks))
+        .route("/.well-known/receipt-keys.json", get(auth::jwks_of_receipts))
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement::statement))

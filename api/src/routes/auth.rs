@@ -16,6 +16,7 @@ use crate::auth::proof::Proved;
 use crate::auth::sessions::{self as stored, Rotated};
 use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
 use crate::auth::sign_up::{self, SignUp};
+use crate::auth::signing::PUBLISHED_MAX_AGE;
 use crate::auth::users::User;
 use crate::auth::{Player, insist_on_confirmation};
 use crate::body::{Fields, values};
@@ -134,9 +135,20 @@ pub async fn me(State(app): State<App>, player: Player) -> Result<Json<UserView>
     Ok(Json(sign_in::view(&app, user).await?))
 }
 
-/// The public keys behind access tokens.
-pub async fn jwks(State(app): State<App>) -> Json<Value> {
-    Json(app.tokens.jwks())
+/// The public keys behind access tokens, and the next one, which signs when whoever keeps this has asked
+/// again.
+pub async fn jwks(State(app): State<App>) -> Response {
+    published(&app.tokens.jwks(app.commands.clock.now().timestamp()))
+}
+
+/// The public keys behind receipts: also those that sign nothing any more, but none that leaked.
+pub async fn jwks_of_receipts(State(app): State<App>) -> Response {
+    published(&app.tokens.ring().jwks_of_receipts())
+}
+
+fn published(keys: &Value) -> Response {
+    let may_keep = format!("public, max-age={}", PUBLISHED_MAX_AGE.num_seconds());
+    ([(header::CACHE_CONTROL, may_keep)], Json(keys)).into_response()
 }
 
 async fn user_of(app: &App, player: domain::id::PlayerId) -> Result<User, ApiError> {

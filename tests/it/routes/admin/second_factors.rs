@@ -76,8 +76,7 @@ async fn in_production_money_moves_by_whoever_has_signed_in_with_a_code() {
     let before = app.sign_in(entrance, ADMIN).await;
     let (refused, open) = by_permission(&app, &before).await;
     assert_eq!(refused, BTreeSet::from(MONEY.map(str::to_owned)));
-    let others =
-        ["ban", "edit_invites", "read_audit", "see_personal_data", "see_players", "staff"];
+    let others = ["ban", "edit_invites", "read_audit", "see_personal_data", "see_players", "staff"];
     assert_eq!(open, BTreeSet::from(others.map(str::to_owned)));
     let wish = json!({"gold": 5, "reason": "a gift"});
     let grant = async |token: &str, key: &str| {
