@@ -22,9 +22,10 @@ use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::lockout::Lockout;
 use crate::auth::password::Passwords;
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::sessions::Sessions;
-use crate::auth::signing;
+use crate::auth::signing::Keeper;
 use crate::auth::standings::Standings;
 use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
@@ -69,8 +70,12 @@ pub struct Parts {
     pub languages: Languages,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Codes besides passwords.
+    pub second_factors: SecondFactors,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
+    /// Keeps the keys by which that is done.
+    pub keeper: Keeper,
     /// Begins, continues and ends sessions.
     pub sessions: Sessions,
     /// Who may do what now.
@@ -112,13 +117,14 @@ impl App {
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
         let now = commands.clock.now();
-        let keys = signing::load(&pool, config.auth.signing_key.as_ref(), now).await?;
+        let (keeper, tokens) = Keeper::start(&pool, &config.auth, now).await?;
         let users = Users::new(pool.clone());
         let fingerprints = commands.fingerprints.clone();
         let failures = config.rates.sign_in_failures;
         let lockout = Lockout::new(pool.clone(), fingerprints, failures);
         let limits = RateLimits::new(&config.rates, moved_clock.as_ref());
         let services = Credentials::new(pool.clone(), ServiceKey::new(&config.auth.service_key));
+        let second_factors = SecondFactors::new(pool.clone(), config.auth.totp_key.clone());
         Ok(Self(Arc::new(Parts {
             config,
             commands,
@@ -132,7 +138,9 @@ impl App {
             languages: Languages::new(users.clone()),
             users,
             passwords: Passwords::default(),
-            tokens: Tokens::new(keys),
+            second_factors,
+            tokens,
+            keeper,
             sessions: Sessions::new(pool.clone()),
             standings: worker.standings.clone(),
             lockout,

@@ -1,10 +1,13 @@
 //! Who asks: extractors that a handler names to be protected.
 
+mod derived;
 pub mod grant_pace;
 pub mod languages;
 pub mod lockout;
 pub mod need;
 pub mod password;
+pub mod proof;
+pub mod second_factors;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;
@@ -59,7 +62,7 @@ impl FromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(signed_in(parts, app)?.0))
+        Ok(Self(signed_in(parts, app).await?.0))
     }
 }
 
@@ -68,7 +71,7 @@ impl OptionalFromRequestParts<App> for Player {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
-        Ok(signed_in(parts, app).ok().map(|(session, _)| Self(session)))
+        Ok(signed_in(parts, app).await.ok().map(|(session, _)| Self(session)))
     }
 }
 
@@ -77,6 +80,44 @@ impl OptionalFromRequestParts<App> for Player {
 pub struct Staff {
     session: Session,
     permissions: Permissions,
+    money: Money,
+}
+
+/// Whether somebody may do what moves money, if their role allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Money {
+    /// They may.
+    Moves,
+    /// They have no second factor.
+    WantsSecondFactor,
+    /// They have one, and signed in before they had, or without it.
+    WantsCode,
+}
+
+impl Money {
+    /// Nobody is asked for a second factor outside production.
+    fn of(session: &Session, has_totp: bool, app: &App) -> Self {
+        match (has_totp, session.second_factor) {
+            _ if !app.config.environment.is_production() => Self::Moves,
+            (true, true) => Self::Moves,
+            (true, false) => Self::WantsCode,
+            (false, _) => Self::WantsSecondFactor,
+        }
+    }
+
+    fn insist(self) -> Result<(), ApiError> {
+        let detail = match self {
+            Self::Moves => return Ok(()),
+            Self::WantsSecondFactor => {
+                "money moves by this: enrol a second factor at POST /api/auth/totp, then sign in \
+                 with a code of it"
+            }
+            Self::WantsCode => {
+                "money moves by this: sign in again, with a code of your second factor as totp"
+            }
+        };
+        Err(ApiError::new(Reason::TotpEnrolmentRequired, detail))
+    }
 }
 
 impl Staff {
@@ -95,10 +136,11 @@ impl Staff {
     /// Insists that they may do this.
     ///
     /// # Errors
-    /// If they may not; names what is missing.
+    /// If they may not; names what is missing. Or if money moves by it, and they have shown no second
+    /// factor where one is asked for.
     pub fn insist_on(&self, permission: Permission) -> Result<(), ApiError> {
         if self.permissions.has(permission) {
-            return Ok(());
+            return if permission.moves_money() { self.money.insist() } else { Ok(()) };
         }
         let detail = format!("your role lacks the permission {permission}: ask an admin");
         Err(ApiError::new(Reason::Forbidden, detail).with("permission", permission.name()))
@@ -109,28 +151,46 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let (session, permissions) = signed_in(parts, app)?;
+        let (session, standing) = signed_in(parts, app).await?;
+        let SignedIn { permissions, has_totp } = standing;
         if permissions.is_empty() {
             let detail = "this is for the staff of the club";
             return Err(ApiError::new(Reason::Forbidden, detail));
         }
-        Ok(Self { session, permissions })
+        Ok(Self { session, permissions, money: Money::of(&session, has_totp, app) })
     }
 }
 
-fn signed_in(parts: &Parts, app: &App) -> Result<(Session, Permissions), ApiError> {
-    let session = session_of(&parts.headers, app).ok_or_else(|| {
+/// How somebody stands who is signed in.
+struct SignedIn {
+    permissions: Permissions,
+    has_totp: bool,
+}
+
+async fn signed_in(parts: &Parts, app: &App) -> Result<(Session, SignedIn), ApiError> {
+    let mut session = session_of(&parts.headers, app);
+    if session.is_none() && is_key_found(&parts.headers, app).await {
+        session = session_of(&parts.headers, app);
+    }
+    let session = session.ok_or_else(|| {
         let detail = "send a header Authorization: Bearer with a valid access token: sign in first";
         ApiError::new(Reason::Unauthenticated, detail)
     })?;
     insist_on_confirmation(app)?;
-    insist_on_standing(&session.key, app).map(|permissions| (session, permissions))
+    insist_on_standing(&session.key, app).map(|standing| (session, standing))
 }
 
-/// What somebody with this session may do; unless they are banned, or the session was ended.
-fn insist_on_standing(session: &SessionKey, app: &App) -> Result<Permissions, ApiError> {
+/// Whether a token's key, of which this node does not know, may be known now: another node may have put it
+/// in the place of one that leaked a moment ago.
+async fn is_key_found(headers: &HeaderMap, app: &App) -> bool {
+    let is_unknown = token_of(headers).is_some_and(|token| app.tokens.is_of_unknown_key(token));
+    is_unknown && app.keeper.look_again(&app.tokens, app.commands.clock.as_ref()).await
+}
+
+/// How somebody with this session stands; unless they are banned, or the session was ended.
+fn insist_on_standing(session: &SessionKey, app: &App) -> Result<SignedIn, ApiError> {
     match app.standings.of(session, app.commands.clock.now()) {
-        Standing::Good(permissions) => Ok(permissions),
+        Standing::Good { may, has_totp } => Ok(SignedIn { permissions: may, has_totp }),
         Standing::Banned(ban) => Err(banned(ban)),
         Standing::Ended => {
             let detail = "this session was ended: sign in again";
@@ -152,8 +212,11 @@ pub fn banned(ban: Ban) -> ApiError {
 
 /// Of a request's token, if it has one that is valid. Whether the session was ended is not asked.
 pub fn session_of(headers: &HeaderMap, app: &App) -> Option<Session> {
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    app.tokens.verify(header.and_then(bearer)?, app.commands.clock.now().timestamp())
+    app.tokens.verify(token_of(headers)?, app.commands.clock.now().timestamp())
+}
+
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok().and_then(bearer)
 }
 
 /// Insists that this node knows what was decided up to a moment ago.

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod game;
+mod keys;
 mod payments;
 mod production;
 mod rates;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
@@ -29,6 +31,11 @@ use crate::faults::Fault;
 const DEMO_FINGERPRINT_KEY: &str = "club-demo-fingerprint-key";
 /// What services' secrets are made of outside production. It protects nothing that matters there.
 const DEMO_SERVICE_KEY: &str = "club-demo-service-key";
+/// What the keys that sign access tokens are made of outside production, together with random numbers that
+/// the database keeps to itself.
+const DEMO_SIGNING_KEY: &str = "club-demo-signing-key";
+/// What the secrets of second factors are made of outside production.
+const DEMO_TOTP_KEY: &str = "club-demo-totp-key";
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 
 /// Where the service runs. `ENVIRONMENT`, default `development`.
@@ -145,12 +152,17 @@ pub struct HttpConfig {
 /// Identities and tokens.
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
-    /// `CLUB_SIGNING_KEY`: an Ed25519 private key, as PKCS#8 PEM or as 64 hex digits, which signs
-    /// access tokens. Required in production; elsewhere one is made at the first start and kept in the database.
-    pub signing_key: Option<Secret>,
+    /// `CLUB_SIGNING_KEY`: what the keys that sign access tokens are made of, on every node; a well-known
+    /// text unless set. Required in production.
+    pub signing_key: Secret,
+    /// `CLUB_SIGNING_KEY_DAYS`: after so many days another key signs; default 90, 0 for never.
+    pub signing_key_age: Option<TimeDelta>,
     /// `CLUB_SERVICE_KEY`: what the secrets of services (game servers) are made of, on every node; a
     /// well-known one unless set. Required in production. Another one changes all secrets at once.
     pub service_key: Secret,
+    /// `CLUB_TOTP_KEY`: what the secrets of second factors are made of, on every node; a well-known one
+    /// unless set. Required in production. With another one no phone's code is right any more.
+    pub totp_key: Secret,
     /// The shortest password: 4 outside production, 10 there.
     pub shortest_password: usize,
 }
@@ -205,7 +217,7 @@ impl Config {
             environment,
             database: DatabaseConfig::read(variables)?,
             http: HttpConfig::read(variables)?,
-            auth: AuthConfig::read(variables, environment),
+            auth: AuthConfig::read(variables, environment)?,
             shop: ShopConfig::read(variables, limits)?,
             rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
@@ -244,14 +256,18 @@ impl HttpConfig {
 }
 
 impl AuthConfig {
-    fn read(variables: &Variables, environment: Environment) -> Self {
+    fn read(variables: &Variables, environment: Environment) -> Result<Self, InvalidSetting> {
         let production = environment.is_production();
-        let key = variables.text("CLUB_SERVICE_KEY");
-        Self {
-            signing_key: variables.text("CLUB_SIGNING_KEY").map(Secret),
-            service_key: key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
+        let signing_key = variables.text("CLUB_SIGNING_KEY");
+        let service_key = variables.text("CLUB_SERVICE_KEY");
+        let totp_key = variables.text("CLUB_TOTP_KEY");
+        Ok(Self {
+            signing_key: signing_key.unwrap_or_else(|| DEMO_SIGNING_KEY.to_owned()).into(),
+            signing_key_age: keys::read(variables)?,
+            service_key: service_key.unwrap_or_else(|| DEMO_SERVICE_KEY.to_owned()).into(),
+            totp_key: totp_key.unwrap_or_else(|| DEMO_TOTP_KEY.to_owned()).into(),
             shortest_password: if production { 10 } else { 4 },
-        }
+        })
     }
 }
 

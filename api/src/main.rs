@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod game;
 mod invites;
+mod keys;
 mod limits;
 mod live;
 mod payments;
@@ -45,6 +46,7 @@ Examples:
   club reconcile --repair          … and bring the log in line where it can be
   club invites create --max-uses 1                 a code to sign up with; prints it
   club services add game-eu --scope actions:*      let a game server in; prints its secret
+  club keys rotate                 another key signs access tokens, without anybody noticing
 
 Everything is set from the environment: see .env.example.";
 
@@ -79,6 +81,8 @@ enum Role {
     Invites(invites::Arguments),
     /// Lets game servers and other programs in, changes their secrets, and takes them out.
     Services(services::Arguments),
+    /// Shows and changes the keys that sign access tokens.
+    Keys(keys::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
         Role::Reconcile(_) => ExitCode::from(reconcile::COULD_NOT_SEE),
         Role::Services(_) => ExitCode::from(services::COULD_NOT_TRY),
         Role::Invites(_) => ExitCode::from(invites::COULD_NOT_TRY),
+        Role::Keys(_) => ExitCode::from(keys::COULD_NOT_TRY),
         _ => ExitCode::FAILURE,
     };
     match run(arguments.role) {
@@ -134,6 +139,7 @@ fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
             Role::Invites(arguments) => return invites::run(&config, &arguments).await,
+            Role::Keys(arguments) => return keys::run(&config, &arguments).await,
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -54,6 +54,7 @@ pub fn all(app: App) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/{*file}", get(docs::file))
         .route("/.well-known/jwks.json", get(auth::jwks))
+        .route("/.well-known/receipt-keys.json", get(auth::jwks_of_receipts))
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement::statement))
@@ -113,6 +114,11 @@ fn identity() -> Router<App> {
         .route("/api/auth/sessions", get(auth::sessions::list))
         .route("/api/auth/sessions/{id}", delete(auth::sessions::end))
         .route("/api/auth/password", put(auth::sessions::change_password))
+        .route(
+            "/api/auth/totp",
+            get(auth::totp::state).post(auth::totp::begin).delete(auth::totp::remove),
+        )
+        .route("/api/auth/totp/confirm", post(auth::totp::confirm))
 }
 
 /// What a player may have once a day.
@@ -177,6 +183,7 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/users/{id}/ban", post(standing::ban))
         .route("/api/admin/users/{id}/unban", post(standing::unban))
         .route("/api/admin/users/{id}/logout-all", post(standing::log_out))
+        .route("/api/admin/users/{id}/totp", delete(users::totp::reset))
         .route("/api/admin/audit/logs", get(audit::logs))
         .route("/api/admin/audit/logs.csv", get(audit::csv))
         .route("/api/admin/audit/logs.ndjson", get(audit::ndjson))
@@ -229,6 +236,7 @@ fn for_trying() -> Router<App> {
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         auth::sessions::list, auth::sessions::end, auth::sessions::log_out,
         auth::sessions::log_out_everywhere, auth::sessions::change_password,
+        auth::totp::state, auth::totp::begin, auth::totp::confirm, auth::totp::remove,
         users::balance, users::statement::statement,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         events::list, events::one, events::join, events::claim, events::leaderboard::show,
@@ -250,7 +258,7 @@ fn for_trying() -> Router<App> {
         admin::users::personal,
         admin::users::standing::change_rank, admin::users::standing::give_role,
         admin::users::standing::ban, admin::users::standing::unban,
-        admin::users::standing::log_out, admin::roles::list, admin::roles::define,
+        admin::users::standing::log_out, admin::users::totp::reset, admin::roles::list, admin::roles::define,
         admin::audit::logs, admin::audit::csv, admin::audit::ndjson,
         approvals::list, approvals::one, approvals::approve, approvals::reject,
         jobs::list, jobs::one, jobs::request::request, jobs::lines::lines, jobs::lines::csv,

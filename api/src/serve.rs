@@ -88,6 +88,10 @@ async fn serve(app: App, worker: Worker, listener: TcpListener) -> anyhow::Resul
     tracing::info!(%address, environment, position, "the club is open");
     let counting = app.clone();
     tokio::spawn(async move { counting.limits.keep_small().await });
+    let keeping = app.clone();
+    tokio::spawn(async move {
+        keeping.keeper.keep(&keeping.tokens, keeping.commands.clock.as_ref()).await;
+    });
     let (stop, stopping) = watch::channel(false);
     let service = AnySlash(routes::all(app.clone()));
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::account::Account;
-use domain::id::{PlayerId, RoleCode, SessionId};
+use domain::id::{EnrolmentId, PlayerId, RoleCode, SessionId};
 use domain::identity::{Identity, IdentityCommand, IdentityRefusal};
 use domain::offer::Rank;
 use domain::role::{BuiltIn, Permissions, Role, RoleCommand, RoleRefusal};
@@ -21,6 +21,9 @@ pub enum StandingRefusal {
     /// The standing says no.
     #[error(transparent)]
     Identity(#[from] IdentityRefusal),
+    /// The own second factor.
+    #[error("nobody resets the own second factor: remove it with a code at /api/auth/totp")]
+    OwnTotp,
     /// The rules of roles say no.
     #[error(transparent)]
     Role(#[from] RoleRefusal),
@@ -37,6 +40,8 @@ pub enum StandingChange {
     Unban,
     /// Logged out everywhere.
     EndSessions,
+    /// The second factor is taken away, and all sessions with it.
+    ResetTotp,
 }
 
 impl StandingChange {
@@ -46,6 +51,7 @@ impl StandingChange {
             Self::Ban(until) => IdentityCommand::Ban { at, until },
             Self::Unban => IdentityCommand::Unban { at },
             Self::EndSessions => IdentityCommand::EndSessions { at, but: None },
+            Self::ResetTotp => IdentityCommand::RemoveTotp { at, only: None, but: None },
         }
     }
 }
@@ -54,7 +60,7 @@ type Declined = Decline<StandingRefusal>;
 
 impl Commands {
     /// Changes somebody's standing. Asking for what is so already does nothing. Nobody keeps out or
-    /// throws out whoever may do more than they. The reason is kept beside the log, where it can be
+    /// throws out whoever may do more than they, nor resets their second factor, or the own one. The reason is kept beside the log, where it can be
     /// erased.
     ///
     /// # Errors
@@ -75,7 +81,13 @@ impl Commands {
         }
         let decide = move |world: &mut World<'_>| {
             insist_on_somebody(world, player)?;
-            if let StandingChange::Ban(_) | StandingChange::EndSessions = change {
+            if change == StandingChange::ResetTotp && by == player {
+                return Err(Decline::Refused(StandingRefusal::OwnTotp));
+            }
+            if let StandingChange::Ban(_)
+            | StandingChange::EndSessions
+            | StandingChange::ResetTotp = change
+            {
                 let needed = permissions(world, player)?;
                 insist_on_having(world, Some(by), needed)?;
             }
@@ -99,6 +111,24 @@ impl Commands {
             Ended::One(session) => IdentityCommand::EndSession { at, session },
             Ended::AllBut(but) => IdentityCommand::EndSessions { at, but },
         };
+        let request = Request::new(&caller.without_key(), Some(player));
+        let decide = move |world: &mut World<'_>| {
+            world.decide::<Identity>(player, &command).map_err(Decline::widen)
+        };
+        self.bus.execute(request, decide).await
+    }
+
+    /// Changes somebody's own second factor. Asking for what is so already does nothing.
+    ///
+    /// # Errors
+    /// If there is another one already.
+    pub async fn change_totp(
+        &self,
+        caller: &Caller,
+        player: PlayerId,
+        change: TotpChange,
+    ) -> Result<Committed, Failure<StandingRefusal>> {
+        let command = change.command(self.clock.now());
         let request = Request::new(&caller.without_key(), Some(player));
         let decide = move |world: &mut World<'_>| {
             world.decide::<Identity>(player, &command).map_err(Decline::widen)
@@ -190,6 +220,26 @@ pub enum Ended {
     One(SessionId),
     /// All, or all but this one.
     AllBut(Option<SessionId>),
+}
+
+/// What somebody does to the own second factor; one session goes on, all others end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotpChange {
+    /// Signing in takes codes of this enrolment from now on.
+    Enrol(EnrolmentId, SessionId),
+    /// It does not any more.
+    Remove(EnrolmentId, SessionId),
+}
+
+impl TotpChange {
+    fn command(self, at: DateTime<Utc>) -> IdentityCommand {
+        match self {
+            Self::Enrol(enrolment, but) => IdentityCommand::EnrolTotp { at, enrolment, but },
+            Self::Remove(enrolment, but) => {
+                IdentityCommand::RemoveTotp { at, only: Some(enrolment), but: Some(but) }
+            }
+        }
+    }
 }
 
 fn refused(refusal: RoleRefusal) -> Declined {

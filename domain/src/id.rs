@@ -44,6 +44,11 @@ integer_id!(
     "user id"
 );
 integer_id!(
+    /// One enrolment of a second factor. Given by the identity table.
+    EnrolmentId,
+    "enrolment id"
+);
+integer_id!(
     /// One product of the catalogue.
     ProductId,
     "product id"

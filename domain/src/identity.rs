@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
-use crate::id::{PlayerId, RoleCode, SessionId};
+use crate::id::{EnrolmentId, PlayerId, RoleCode, SessionId};
 use crate::offer::Rank;
 use crate::role::BuiltIn;
 
@@ -59,6 +59,25 @@ pub enum IdentityEvent {
         /// Which.
         session: SessionId,
     },
+    /// Signing in takes a code from now on; with that all sessions end that had begun without one.
+    TotpEnrolled {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which secret counts: it stands in a table.
+        enrolment: EnrolmentId,
+        /// All but this one.
+        but: SessionId,
+    },
+    /// Signing in takes no code any more; with that all sessions end that had begun.
+    TotpRemoved {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which secret does not count any more.
+        enrolment: EnrolmentId,
+        /// All but this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        but: Option<SessionId>,
+    },
 }
 
 impl Event for IdentityEvent {
@@ -70,6 +89,8 @@ impl Event for IdentityEvent {
             Self::Unbanned { .. } => "unbanned",
             Self::SessionsEnded { .. } => "sessions_ended",
             Self::SessionEnded { .. } => "session_ended",
+            Self::TotpEnrolled { .. } => "totp_enrolled",
+            Self::TotpRemoved { .. } => "totp_removed",
         }
     }
 
@@ -121,6 +142,24 @@ pub enum IdentityCommand {
         /// Which.
         session: SessionId,
     },
+    /// Let signing in take a code; asking for the present enrolment does nothing.
+    EnrolTotp {
+        /// When.
+        at: DateTime<Utc>,
+        /// Whose code was shown to be right.
+        enrolment: EnrolmentId,
+        /// The session that goes on.
+        but: SessionId,
+    },
+    /// Let it take none; does nothing if it takes none, or another enrolment's.
+    RemoveTotp {
+        /// When.
+        at: DateTime<Utc>,
+        /// Only this enrolment; whichever it is, if not told.
+        only: Option<EnrolmentId>,
+        /// The session that goes on.
+        but: Option<SessionId>,
+    },
 }
 
 /// Why not.
@@ -129,6 +168,9 @@ pub enum IdentityRefusal {
     /// The ban would be over before it begins.
     #[error("a ban ends later than now")]
     EndsBeforeNow,
+    /// There is a second factor.
+    #[error("codes are asked for already: remove that before you enrol another phone")]
+    AlreadyEnrolled,
 }
 
 /// A ban.
@@ -160,6 +202,8 @@ pub struct Identity {
     ended: Option<(DateTime<Utc>, Option<SessionId>)>,
     /// Sessions that were ended by themselves, lately.
     ended_lately: BTreeMap<SessionId, DateTime<Utc>>,
+    /// Whose codes signing in takes, besides the password.
+    totp: Option<EnrolmentId>,
 }
 
 impl Identity {
@@ -181,12 +225,19 @@ impl Identity {
         self.ban.filter(|ban| ban.holds(at))
     }
 
+    /// The second factor that signing in takes.
+    #[must_use]
+    pub fn totp(&self) -> Option<EnrolmentId> {
+        self.totp
+    }
+
     /// Whether anything of it counts for requests at a moment: no session is known for longer than an
     /// access token lives.
     #[must_use]
     pub fn matters_at(&self, at: DateTime<Utc>) -> bool {
         let is_recent = |then: DateTime<Utc>| at - then < REMEMBERED;
         self.role.is_some()
+            || self.totp.is_some()
             || self.ban_at(at).is_some()
             || self.ended.is_some_and(|(then, _)| is_recent(then))
             || self.ended_lately.values().any(|then| is_recent(*then))
@@ -232,6 +283,17 @@ impl Aggregate for Identity {
                 let is_known = self.ended_lately.contains_key(&session);
                 one_if(!is_known, IdentityEvent::SessionEnded { at, session })
             }
+            Ask::EnrolTotp { at, enrolment, but } => match self.totp {
+                Some(present) if present != enrolment => Err(IdentityRefusal::AlreadyEnrolled),
+                present => {
+                    one_if(present.is_none(), IdentityEvent::TotpEnrolled { at, enrolment, but })
+                }
+            },
+            Ask::RemoveTotp { at, only, but } => {
+                let present = self.totp.filter(|present| only.is_none_or(|only| only == *present));
+                let removed = |enrolment| IdentityEvent::TotpRemoved { at, enrolment, but };
+                Ok(present.map(removed).into_iter().collect())
+            }
         }
     }
 
@@ -251,6 +313,14 @@ impl Aggregate for Identity {
             IdentityEvent::SessionEnded { at, session } => {
                 self.ended_lately.retain(|_, ended_at| at - *ended_at < REMEMBERED);
                 self.ended_lately.insert(session, at);
+            }
+            IdentityEvent::TotpEnrolled { at, enrolment, but } => {
+                self.totp = Some(enrolment);
+                self.ended = Some((at, Some(but)));
+            }
+            IdentityEvent::TotpRemoved { at, but, .. } => {
+                self.totp = None;
+                self.ended = Some((at, but));
             }
         }
     }
@@ -326,5 +396,37 @@ mod tests {
         assert!(state.has_ended(session(1), at(99)), "ended by itself");
         assert!(state.has_ended(session(3), at(9)) && !state.has_ended(session(3), at(10)));
         assert!(!state.has_ended(session(2), at(1)), "the one that was kept");
+    }
+
+    #[test]
+    fn a_second_factor_is_enrolled_once_and_ends_other_sessions() {
+        let (one, other) = (EnrolmentId(1), EnrolmentId(2));
+        let enrol =
+            |enrolment| IdentityCommand::EnrolTotp { at: at(9), enrolment, but: session(2) };
+        let enrolled = IdentityEvent::TotpEnrolled { at: at(9), enrolment: one, but: session(2) };
+        given::<Identity>(&[]).when(&enrol(one)).then(std::slice::from_ref(&enrolled));
+        let history = [enrolled];
+        given::<Identity>(&history).when(&enrol(one)).then(&[]);
+        given::<Identity>(&history)
+            .when(&enrol(other))
+            .then_refused(&IdentityRefusal::AlreadyEnrolled);
+        let state = given::<Identity>(&history).state();
+        assert!(state.totp() == Some(one) && state.matters_at(at(99_999)));
+        assert!(state.has_ended(session(3), at(9)) && !state.has_ended(session(2), at(1)));
+    }
+
+    #[test]
+    fn a_second_factor_is_removed_if_it_is_the_one_that_is_meant() {
+        let (one, other) = (EnrolmentId(1), EnrolmentId(2));
+        let remove = |only| IdentityCommand::RemoveTotp { at: at(10), only, but: None };
+        let removed = IdentityEvent::TotpRemoved { at: at(10), enrolment: one, but: None };
+        let history = [IdentityEvent::TotpEnrolled { at: at(9), enrolment: one, but: session(2) }];
+        given::<Identity>(&[]).when(&remove(None)).then(&[]);
+        given::<Identity>(&history).when(&remove(Some(other))).then(&[]);
+        for only in [None, Some(one)] {
+            given::<Identity>(&history).when(&remove(only)).then(std::slice::from_ref(&removed));
+        }
+        let state = given::<Identity>(&[history[0].clone(), removed]).state();
+        assert!(state.totp().is_none() && state.has_ended(session(2), at(10)));
     }
 }

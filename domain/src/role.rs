@@ -58,6 +58,25 @@ permissions! {
     EditInvites = "edit_invites",
 }
 
+/// Permissions by which gold or real money comes to move, or by which somebody else gets such a
+/// permission. In production they are worth nothing without a second factor.
+const MOVES_MONEY: [Permission; 6] = [
+    Permission::Grant,
+    Permission::EditShop,
+    Permission::EditEvents,
+    Permission::SettlePayments,
+    Permission::Approve,
+    Permission::EditRoles,
+];
+
+impl Permission {
+    /// Whether money moves by it.
+    #[must_use]
+    pub fn moves_money(self) -> bool {
+        MOVES_MONEY.contains(&self)
+    }
+}
+
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -112,6 +131,12 @@ impl Permissions {
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether money moves by one of them.
+    #[must_use]
+    pub fn move_money(self) -> bool {
+        self.iter().any(Permission::moves_money)
     }
 
     /// Each of them.
@@ -316,6 +341,12 @@ mod tests {
         for role in BuiltIn::ALL {
             assert_eq!(BuiltIn::find(role.name().parse().unwrap()), Some(role));
         }
+    }
+
+    #[test]
+    fn support_and_auditors_move_no_money() {
+        let move_money = BuiltIn::ALL.map(|role| role.permissions().move_money());
+        assert_eq!(move_money, [false, false, true, false, true]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod followers;
 mod game_servers;
 mod grants;
 mod http;
+mod identity;
 mod in_process;
 mod load;
 mod long_log;
@@ -61,6 +62,10 @@ enum Benchmark {
     GrantBatches,
     /// Game servers that report play in batches, while probes look when progress is shown.
     Actions,
+    /// Hashing of passwords and nothing else.
+    HashAlone,
+    /// People who sign up, sign in and stay signed in.
+    Identity { deed: identity::Deed, in_flight: usize },
     /// Claims of missions, each of which pays.
     Claims { in_flight: usize },
     /// Claims of an account with a long past beside those of new ones, one after another.
@@ -100,6 +105,10 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("actions_http_batch", Benchmark::Actions),
     ("claim_http_32", Benchmark::Claims { in_flight: 32 }),
     ("claim_old_account", Benchmark::OldAccount),
+    ("argon2_alone", Benchmark::HashAlone),
+    ("register_http_32", Benchmark::Identity { deed: identity::Deed::SignUp, in_flight: 32 }),
+    ("login_http_32", Benchmark::Identity { deed: identity::Deed::SignIn, in_flight: 32 }),
+    ("refresh_http_32", Benchmark::Identity { deed: identity::Deed::Refresh, in_flight: 32 }),
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
@@ -114,14 +123,25 @@ const fn http(request: Request, accounts: Accounts, in_flight: usize) -> Benchma
 impl Benchmark {
     /// Whether it runs on the club that several benchmarks share.
     fn is_on_the_club(self) -> bool {
-        matches!(self, Self::Http { .. } | Self::GrantBatches | Self::Actions | Self::Claims { .. })
+        matches!(
+            self,
+            Self::Http { .. }
+                | Self::GrantBatches
+                | Self::Actions
+                | Self::Claims { .. }
+                | Self::Identity { .. }
+        )
     }
 
     fn unit(self) -> &'static str {
         match self {
             Self::SingleInsert { .. } | Self::CopyOut => "rows/s",
             Self::Stock { .. } | Self::InProcess { .. } => "commands/s",
-            Self::Loopback { .. } | Self::Http { .. } | Self::Claims { .. } => "requests/s",
+            Self::HashAlone => "hashes/s",
+            Self::Loopback { .. }
+            | Self::Http { .. }
+            | Self::Claims { .. }
+            | Self::Identity { .. } => "requests/s",
             Self::GrantBatches => "grants/s",
             Self::Actions => "actions/s",
             Self::OldAccount => "ms",

@@ -16,7 +16,7 @@ use crate::load::{Answer, Client};
 use crate::provider;
 
 /// Password of the players that `club seed --players` makes.
-const PASSWORD: &str = "bench-password";
+pub const PASSWORD: &str = "bench-password";
 
 /// Password of the demo's players.
 const DEMO_PASSWORD: &str = "1234";

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,6 +14,7 @@ use crate::cpu::CpuMeter;
 use crate::database::{self, Database};
 use crate::game_servers::GameServer;
 use crate::grants::{self, Giver};
+use crate::identity::{self, Deed, Person};
 use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
 use crate::old_account::{self, Host};
@@ -51,6 +53,8 @@ struct Club {
     game_servers: Vec<GameServer>,
     /// How many missions were made to be claimed.
     claimable: usize,
+    /// How many have signed up.
+    newcomers: Arc<AtomicU64>,
 }
 
 impl Club {
@@ -104,6 +108,8 @@ impl Stages {
             Benchmark::GrantBatches => self.grant_batches(name).await,
             Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
             Benchmark::Stock { in_flight } => self.stock(name, in_flight).await,
+            Benchmark::HashAlone => self.hash_alone(name).await,
+            Benchmark::Identity { deed, in_flight } => self.identity(name, deed, in_flight).await,
             Benchmark::Loopback { in_flight } => self.loopback(name, in_flight).await,
             Benchmark::Http { request, accounts, in_flight } => {
                 self.http(name, request, accounts, in_flight).await
@@ -314,6 +320,34 @@ impl Stages {
         Ok(Measured::from(&median(loads)?).lagging(most_lag))
     }
 
+    /// What hashing costs, beside which signing up and in are looked at.
+    async fn hash_alone(&mut self, name: &str) -> Result<Measured> {
+        let mut loads = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            loads.push(tell(name, repeat, identity::hash_alone(self.plan()).await?));
+        }
+        Ok(Measured::from(&median(loads)?))
+    }
+
+    async fn identity(&mut self, name: &str, deed: Deed, in_flight: usize) -> Result<Measured> {
+        self.start_club().await?;
+        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let club = self.club.as_mut().context("started above")?;
+        let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
+        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
+        for repeat in 0..repeats {
+            settle(address).await?;
+            database::checkpoint(&self.server_url).await?;
+            let people = Person::connect(address, deed, count, &club.newcomers, in_flight).await?;
+            let load = closed_loop(people, plan, &servers).await?;
+            let (follower, lag) = worst_lag(address).await?;
+            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+            most_lag = most_lag.max(lag);
+            loads.push(tell(name, repeat, load));
+        }
+        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+    }
+
     /// In a club of its own.
     async fn old_account(&mut self) -> Result<Outcome> {
         let bin = self.binaries().await?;
@@ -340,7 +374,14 @@ impl Stages {
         let server = Server::club(&bin, &database.url, &self.folder.join("club.log")).await?;
         let players = Players::sign_in(server.address, count).await?;
         players.offer_package(server.address).await?;
-        self.club = Some(Club { database, server, players, game_servers, claimable: 0 });
+        self.club = Some(Club {
+            database,
+            server,
+            players,
+            game_servers,
+            claimable: 0,
+            newcomers: Arc::default(),
+        });
         Ok(())
     }
 

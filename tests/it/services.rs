@@ -173,7 +173,11 @@ async fn no_secret_is_stored_and_all_are_made_of_the_key() {
 #[tokio::test]
 async fn production_has_a_key_of_its_own_and_no_demo_service() {
     let database = demo_database().await;
-    let production = [("ENVIRONMENT", "production"), ("CLUB_FINGERPRINT_KEY", "secret")];
+    let production = [
+        ("ENVIRONMENT", "production"),
+        ("CLUB_FINGERPRINT_KEY", "secret"),
+        ("CLUB_TOTP_KEY", "secret"),
+    ];
     let signing_key = [("CLUB_SIGNING_KEY", "00".repeat(32))];
     let signing_key = signing_key.each_ref().map(|(name, key)| (*name, key.as_str()));
     let without_key = [&production[..], &signing_key].concat();

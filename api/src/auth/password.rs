@@ -30,14 +30,18 @@ pub struct Passwords {
 impl Default for Passwords {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
-            processors: Arc::new(Semaphore::new(processors)),
-            queue: Arc::new(Semaphore::new(LONGEST_QUEUE)),
-        }
+        // Made now, or the first unknown name would take twice as long.
+        LazyLock::force(&NOBODYS);
+        Self::bounded(processors, LONGEST_QUEUE)
     }
 }
 
 impl Passwords {
+    fn bounded(processors: usize, queue: usize) -> Self {
+        let [processors, queue] = [processors, queue].map(|most| Arc::new(Semaphore::new(most)));
+        Self { processors, queue }
+    }
+
     /// A hash to store.
     ///
     /// # Errors
@@ -101,6 +105,7 @@ fn argon2() -> Result<Argon2<'static>, argon2::Error> {
 /// # Errors
 /// Never in practice.
 pub fn hash_now(password: &str) -> anyhow::Result<String> {
+    count_one();
     let salt = SaltString::generate(&mut OsRng);
     let argon2 = argon2().map_err(|error| anyhow::anyhow!("argon2: {error}"))?;
     let hash = argon2.hash_password(password.as_bytes(), &salt);
@@ -111,12 +116,65 @@ pub fn hash_now(password: &str) -> anyhow::Result<String> {
 #[must_use]
 pub fn verify_now(password: &str, hash: &str) -> bool {
     let (Ok(hash), Ok(argon2)) = (PasswordHash::new(hash), argon2()) else { return false };
+    count_one();
     argon2.verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+/// What sign-ins cost, for whoever watches the club.
+fn count_one() {
+    metrics::counter!("club_password_hashes_total").increment(1);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_is_told_to_come_back() {
+        let passwords = Passwords::bounded(1, 2);
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let working = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.work(move || busy.recv().is_ok()).await }
+        });
+        while passwords.processors.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let waiting = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.work(|| true).await }
+        });
+        while passwords.queue.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = passwords.verify("1234".to_owned(), None).await.unwrap_err();
+        assert_eq!(refused.reason(), Reason::Overloaded);
+        let problem = axum::response::IntoResponse::into_response(refused);
+        assert_eq!(problem.status(), 503);
+        let problem = problem.extensions().get::<Arc<crate::error::Problem>>().unwrap();
+        assert_eq!(problem.retry_after_seconds(chrono::DateTime::UNIX_EPOCH), Some(1));
+        free.send(()).unwrap();
+        assert!(working.await.unwrap().unwrap() && waiting.await.unwrap().unwrap());
+        assert_eq!(passwords.queue.available_permits(), 2, "there is room again");
+    }
+
+    #[tokio::test]
+    async fn whoever_leaves_does_not_free_a_busy_processor() {
+        let passwords = Passwords::bounded(1, 2);
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let left = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.work(move || busy.recv().is_ok()).await }
+        });
+        while passwords.processors.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        left.abort();
+        assert!(left.await.is_err());
+        assert_eq!(passwords.processors.available_permits(), 0);
+        free.send(()).unwrap();
+        assert!(passwords.work(|| true).await.unwrap());
+    }
 
     #[tokio::test]
     async fn a_password_is_known_again_and_no_other() {

@@ -39,6 +39,8 @@ pub struct SessionKey {
 pub struct Issued {
     /// Which.
     pub session: SessionKey,
+    /// Whether it began with a code, besides the password.
+    pub second_factor: bool,
     /// The token.
     pub refresh_token: String,
 }
@@ -85,6 +87,7 @@ impl Sessions {
     pub async fn begin(
         &self,
         player: PlayerId,
+        second_factor: bool,
         user_agent: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Issued, ApiError> {
@@ -98,8 +101,9 @@ impl Sessions {
                       limit 10 for update skip locked)),
              begun as (
                  insert into identity.sessions
-                        (id, user_id, began_at, last_used_at, expires_at, user_agent, successor_key)
-                 values ($1, $2, $3, $3, $4, $5, $6))
+                        (id, user_id, began_at, last_used_at, expires_at, user_agent, successor_key,
+                         second_factor)
+                 values ($1, $2, $3, $3, $4, $5, $6, $8))
              insert into identity.refresh_tokens (token_hash, session_id) values ($7, $1)",
         )
         .bind(id.to_string())
@@ -109,9 +113,11 @@ impl Sessions {
         .bind(agent)
         .bind(&rand::random::<[u8; 32]>()[..])
         .bind(hash(&token))
+        .bind(second_factor)
         .execute(&self.0)
         .await?;
-        Ok(Issued { session: SessionKey { player, id, began_at: now }, refresh_token: token })
+        let session = SessionKey { player, id, began_at: now };
+        Ok(Issued { session, second_factor, refresh_token: token })
     }
 
     /// Takes a refresh token and gives the next.
@@ -132,7 +138,8 @@ impl Sessions {
             replace(&mut transaction, &found, (token, &next), now).await?;
         }
         transaction.commit().await?;
-        Ok(Rotated::Next(Issued { session: found.session, refresh_token: next }))
+        let Found { session, second_factor, .. } = found;
+        Ok(Rotated::Next(Issued { session, second_factor, refresh_token: next }))
     }
 
     /// Somebody's sessions, the latest first.
@@ -180,6 +187,7 @@ impl Sessions {
 /// A refresh token that is known.
 struct Found {
     session: SessionKey,
+    second_factor: bool,
     successor_key: Vec<u8>,
     used_at: Option<DateTime<Utc>>,
 }
@@ -192,7 +200,7 @@ async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<Found>, ApiError> {
     let row = sqlx::query(
-        "select id, user_id, began_at, successor_key from identity.sessions
+        "select id, user_id, began_at, successor_key, second_factor from identity.sessions
           where expires_at > $2
             and id = (select session_id from identity.refresh_tokens where token_hash = $1)
             for update",
@@ -212,7 +220,12 @@ async fn find(
             .bind(hash(token))
             .fetch_one(connection)
             .await?;
-    Ok(Some(Found { session, successor_key: row.try_get("successor_key")?, used_at }))
+    Ok(Some(Found {
+        session,
+        second_factor: row.try_get("second_factor")?,
+        successor_key: row.try_get("successor_key")?,
+        used_at,
+    }))
 }
 
 async fn is_used(connection: &mut PgConnection, token: &str) -> Result<bool, ApiError> {

@@ -11,12 +11,13 @@ use domain::role::{BuiltIn, Permission};
 use serde::Serialize;
 
 use super::password;
+use super::proof::{self, Code, Proved, Shown};
 use super::sessions::{Issued, SessionKey};
 use super::tokens::LIFETIME_SECONDS;
 use super::users::User;
 use crate::app::App;
 use crate::body::{Fields, values};
-use crate::error::{ApiError, Reason};
+use crate::error::ApiError;
 use crate::request::Asked;
 
 /// What somebody sends to sign in.
@@ -26,6 +27,8 @@ pub struct SignIn {
     pub site_id: String,
     /// The password.
     pub password: String,
+    /// A code of the second factor, or a recovery code; for whoever has enrolled one.
+    pub totp: Option<String>,
 }
 
 impl SignIn {
@@ -36,7 +39,8 @@ impl SignIn {
     pub fn parse(mut fields: Fields) -> Result<Self, ApiError> {
         let site_id = fields.required("site_id", values::line(1, 50));
         let password = fields.required("password", values::secret(1, 256));
-        fields.finish(|| Some(Self { site_id: site_id?, password: password? }))
+        let totp = fields.nullable("totp", values::secret(1, 64));
+        fields.finish(|| Some(Self { site_id: site_id?, password: password?, totp }))
     }
 }
 
@@ -78,22 +82,19 @@ pub struct UserView {
     created_at: String,
 }
 
-/// Finds somebody by name and password, and finishes what a crash left of the sign-up.
+/// Finds somebody by name and password (and a code, where they have a second factor), and finishes what
+/// a crash left of the sign-up.
 ///
 /// # Errors
-/// If name or password are wrong; which one is not told. Or if too many passwords were.
-pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User, ApiError> {
+/// If name or password are wrong; which one is not told. Or the code, or if too many were.
+pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<Proved, ApiError> {
     let user = app.users.by_name(&wish.site_id).await?;
-    let who = app.lockout.who(&wish.site_id, user.as_ref().map(|user| user.id));
-    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
     let password = wish.password;
-    let is_right = app.passwords.verify(password.clone(), hash).await?;
-    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
-    let Some(user) = user.filter(|_| is_right) else {
-        let detail = "there is no such user with this password: check both";
-        return Err(ApiError::new(Reason::InvalidCredentials, detail));
-    };
+    let code = Code::IfEnrolled(wish.totp.as_deref());
+    let shown = Shown { password: password.clone(), code };
+    let wrong = "there is no such user with this password: check both";
+    let Proved { user, second_factor } =
+        proof::insist(app, &wish.site_id, user, shown, wrong).await?;
     if let Some(ban) = ban_of(app, user.id).await? {
         return Err(super::banned(ban));
     }
@@ -102,10 +103,10 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<User
         app.users.replace_hash(user.id, &user.password_hash, &fresh).await?;
     }
     if user.is_active {
-        return Ok(user);
+        return Ok(Proved { user, second_factor });
     }
     super::sign_up::open(app, asked, user.id, user.invite).await?;
-    Ok(User { is_active: true, ..user })
+    Ok(Proved { user: User { is_active: true, ..user }, second_factor })
 }
 
 /// The ban that keeps somebody out now, as the node's own state has it.
@@ -121,10 +122,11 @@ async fn ban_of(app: &App, player: PlayerId) -> Result<Option<Ban>, ApiError> {
 pub async fn sign_in(
     app: &App,
     asked: &Asked,
-    user: User,
+    Proved { user, second_factor }: Proved,
     user_agent: Option<&str>,
 ) -> Result<SignedIn, ApiError> {
-    let issued = app.sessions.begin(user.id, user_agent, app.commands.clock.now()).await?;
+    let (now, with_code) = (app.commands.clock.now(), second_factor.is_some());
+    let issued = app.sessions.begin(user.id, with_code, user_agent, now).await?;
     with_tokens(app, asked, user, issued).await
 }
 
@@ -152,13 +154,13 @@ pub async fn with_tokens(
     app: &App,
     asked: &Asked,
     user: User,
-    Issued { session, refresh_token }: Issued,
+    Issued { session, second_factor, refresh_token }: Issued,
 ) -> Result<SignedIn, ApiError> {
     let caller = asked.caller(Actor::Player(user.id));
     let there = app.commands.record_login(&caller, user.id).await?;
     app.positions.acknowledge(user.id, there.place.position);
     let now = app.commands.clock.now().timestamp();
-    let token = app.tokens.mint(&session, now).map_err(ApiError::internal)?;
+    let token = app.tokens.mint(&session, second_factor, now).map_err(ApiError::internal)?;
     Ok(SignedIn {
         access_token: token,
         token_type: "bearer",

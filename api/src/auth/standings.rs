@@ -29,8 +29,13 @@ const SWEPT_AFTER: usize = 10_000;
 /// How somebody stands with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Signed in, and may do this as one of the staff.
-    Good(Permissions),
+    /// Signed in.
+    Good {
+        /// What they may do as one of the staff.
+        may: Permissions,
+        /// Whether signing in takes a code.
+        has_totp: bool,
+    },
     /// Kept out.
     Banned(Ban),
     /// The session was ended.
@@ -86,12 +91,15 @@ impl Standings {
     pub fn of(&self, session: &SessionKey, now: DateTime<Utc>) -> Standing {
         let state = self.state();
         let Some(identity) = state.people.get(&session.player) else {
-            return Standing::Good(Permissions::NONE);
+            return Standing::Good { may: Permissions::NONE, has_totp: false };
         };
         match identity.ban_at(now) {
             Some(ban) => Standing::Banned(ban),
             None if identity.has_ended(session.id, session.began_at) => Standing::Ended,
-            None => Standing::Good(state.permissions(identity.role())),
+            None => Standing::Good {
+                may: state.permissions(identity.role()),
+                has_totp: identity.totp().is_some(),
+            },
         }
     }
 

@@ -1,7 +1,10 @@
 //! What production refuses to start with: everything that is fine for a demo and open to the world.
 
 use super::payments::DEMO_WEBHOOK_SECRET;
-use super::{Config, DEMO_FINGERPRINT_KEY, DEMO_SERVICE_KEY, PaymentsConfig, Secret};
+use super::{
+    Config, DEMO_FINGERPRINT_KEY, DEMO_SERVICE_KEY, DEMO_SIGNING_KEY, DEMO_TOTP_KEY,
+    PaymentsConfig, Secret,
+};
 
 /// Why the service does not start in production, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,15 +12,18 @@ pub enum Unsafe {
     /// The fingerprint key is the one of the demo.
     #[error("CLUB_FINGERPRINT_KEY is not set: set it to a secret of your own and never change it")]
     DefaultFingerprintKey,
-    /// Nobody gave a signing key.
+    /// Everybody knows a part of what signing keys are made of.
     #[error(
-        "CLUB_SIGNING_KEY is not set: set it to what 'openssl rand -hex 32' or 'openssl genpkey \
-         -algorithm ed25519' prints, and keep it secret"
+        "CLUB_SIGNING_KEY is not set: set it to what 'openssl rand -hex 32' prints, the same on every \
+         node, and keep it secret"
     )]
     NoSigningKey,
     /// The secrets of game servers are made of what everybody knows.
     #[error("CLUB_SERVICE_KEY is not set: set it to a secret of your own, the same on every node")]
     DefaultServiceKey,
+    /// The secrets of second factors are made of what everybody knows.
+    #[error("CLUB_TOTP_KEY is not set: set it to a secret of your own, the same on every node")]
+    DefaultTotpKey,
     /// The demo's invite code opens sign-up to everybody.
     #[error(
         "the invite code {0}, which everybody knows, opens sign-up: close it with \
@@ -67,8 +73,9 @@ impl Config {
         let demo_key = self.club.fingerprint_key.reveal() == DEMO_FINGERPRINT_KEY;
         [
             (demo_key, Unsafe::DefaultFingerprintKey),
-            (self.auth.signing_key.is_none(), Unsafe::NoSigningKey),
+            (self.has_demo_signing_key(), Unsafe::NoSigningKey),
             (self.has_demo_service_key(), Unsafe::DefaultServiceKey),
+            (self.auth.totp_key.reveal() == DEMO_TOTP_KEY, Unsafe::DefaultTotpKey),
             (!self.club.limits, Unsafe::LimitsOff),
             (self.fault.is_some(), Unsafe::Fault),
         ]
@@ -76,6 +83,12 @@ impl Config {
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
         .chain(self.payments.unsafe_settings())
         .collect()
+    }
+
+    /// Whether everybody knows a part of what signing keys are made of.
+    #[must_use]
+    pub fn has_demo_signing_key(&self) -> bool {
+        self.auth.signing_key.reveal() == DEMO_SIGNING_KEY
     }
 
     /// Whether everybody can make the secrets of services.
@@ -129,6 +142,7 @@ mod tests {
             Unsafe::DefaultFingerprintKey,
             Unsafe::NoSigningKey,
             Unsafe::DefaultServiceKey,
+            Unsafe::DefaultTotpKey,
             Unsafe::LimitsOff,
             Unsafe::Fault,
         ];
@@ -143,6 +157,7 @@ mod tests {
                 ("CLUB_FINGERPRINT_KEY", "secret"),
                 ("CLUB_SIGNING_KEY", "secret"),
                 ("CLUB_SERVICE_KEY", "secret"),
+                ("CLUB_TOTP_KEY", "secret"),
             ];
             found(&[&safe[..], pairs].concat())
         };

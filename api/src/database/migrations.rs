@@ -20,6 +20,8 @@ const ALL: &[(&str, &str)] = &[
     ("0011_sign_in_failures", include_str!("../../../migrations/0011_sign_in_failures.sql")),
     ("0012_sessions", include_str!("../../../migrations/0012_sessions.sql")),
     ("0013_presence", include_str!("../../../migrations/0013_presence.sql")),
+    ("0014_second_factors", include_str!("../../../migrations/0014_second_factors.sql")),
+    ("0015_signing_keys", include_str!("../../../migrations/0015_signing_keys.sql")),
 ];
 
 /// The files above, as sqlx takes them.

@@ -17,12 +17,18 @@ pub enum Reason {
     Unauthenticated,
     /// Wrong name or password.
     InvalidCredentials,
+    /// The password is right, and a code is missing.
+    TotpRequired,
+    /// The password is right, and the code is not.
+    TotpWrong,
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken,
     /// The provider declined.
     PaymentDeclined,
     /// Signed in, but not allowed.
     Forbidden,
+    /// Money moves by it, and whoever asks has shown no second factor.
+    TotpEnrolmentRequired,
     /// Kept out by the staff.
     Banned,
     /// The invite code opens nothing.
@@ -174,9 +180,14 @@ impl Reason {
             }
             Self::Unauthenticated => (401, "UNAUTHENTICATED", "Sign in first"),
             Self::InvalidCredentials => (401, "INVALID_CREDENTIALS", "Wrong name or password"),
+            Self::TotpRequired => (401, "TOTP_REQUIRED", "A code is required"),
+            Self::TotpWrong => (401, "TOTP_WRONG", "Wrong code"),
             Self::InvalidRefreshToken => (401, "INVALID_REFRESH_TOKEN", "Sign in again"),
             Self::PaymentDeclined => (402, "PAYMENT_DECLINED", "The payment was declined"),
             Self::Forbidden => (403, "FORBIDDEN", "Not allowed"),
+            Self::TotpEnrolmentRequired => {
+                (403, "TOTP_ENROLMENT_REQUIRED", "A second factor is required")
+            }
             Self::Banned => (403, "BANNED", "Banned"),
             Self::InvalidInviteCode => (403, "INVALID_INVITE_CODE", "The invite code is not valid"),
             Self::InviteExhausted => (403, "INVITE_EXHAUSTED", "The invite code is used up"),

@@ -322,6 +322,15 @@ impl From<AuditRefusal> for ApiError {
     }
 }
 
+impl From<IdentityRefusal> for ApiError {
+    fn from(refusal: IdentityRefusal) -> Self {
+        match refusal {
+            IdentityRefusal::EndsBeforeNow => wrong_field("until", refusal.to_string()),
+            IdentityRefusal::AlreadyEnrolled => Self::new(Reason::Conflict, refusal.to_string()),
+        }
+    }
+}
+
 impl From<StandingRefusal> for ApiError {
     fn from(refusal: StandingRefusal) -> Self {
         let told = |reason| Self::new(reason, refusal.to_string());
@@ -329,13 +338,13 @@ impl From<StandingRefusal> for ApiError {
             StandingRefusal::Nobody | StandingRefusal::Role(RoleRefusal::NoSuchRole) => {
                 told(Reason::NotFound)
             }
-            StandingRefusal::Identity(IdentityRefusal::EndsBeforeNow) => {
-                wrong_field("until", refusal.to_string())
-            }
+            StandingRefusal::Identity(refusal) => refusal.into(),
             StandingRefusal::Role(RoleRefusal::Lacking(permission)) => {
                 told(Reason::Forbidden).with("permission", permission.name())
             }
-            StandingRefusal::Role(RoleRefusal::OwnRole) => told(Reason::Forbidden),
+            StandingRefusal::Role(RoleRefusal::OwnRole) | StandingRefusal::OwnTotp => {
+                told(Reason::Forbidden)
+            }
             StandingRefusal::Role(RoleRefusal::BuiltIn) => told(Reason::Conflict),
         }
     }

@@ -16,6 +16,8 @@ const PATH: &str = "/.well-known/jwks.json";
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Anybody can name a key that does not exist: that must not make us ask the club each time.
 const ASK_EVERY: TimeDelta = TimeDelta::seconds(5);
+/// What was read is kept for so long, as the club's Cache-Control allows: a key that leaked goes.
+const KEPT: TimeDelta = TimeDelta::minutes(5);
 /// Longer texts are not even looked at.
 const LONGEST_TOKEN: usize = 1_024;
 
@@ -41,9 +43,15 @@ pub struct Players {
     http: Client,
     club: String,
     clock: Arc<dyn Clock>,
-    keys: RwLock<HashMap<String, DecodingKey>>,
+    keys: RwLock<Keys>,
     /// When the club was last asked for its keys; one asks, others wait.
     asked_at: Mutex<Option<DateTime<Utc>>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_kid: HashMap<String, DecodingKey>,
+    read_at: DateTime<Utc>,
 }
 
 impl Players {
@@ -89,7 +97,8 @@ impl Players {
         let now = self.clock.now();
         let is_recent = |at: DateTime<Utc>| (now - at).abs() < ASK_EVERY;
         if !asked_at.is_some_and(is_recent) {
-            let keys = self.ask().await.map_err(|error| Unknown::NoKeys(error.to_string()))?;
+            let by_kid = self.ask().await.map_err(|error| Unknown::NoKeys(error.to_string()))?;
+            let keys = Keys { by_kid, read_at: now };
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
             *asked_at = Some(now);
         }
@@ -97,7 +106,9 @@ impl Players {
     }
 
     fn known(&self, kid: &str) -> Option<DecodingKey> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = (self.clock.now() - keys.read_at).abs() < KEPT;
+        keys.by_kid.get(kid).filter(|_| is_kept).cloned()
     }
 
     async fn ask(&self) -> Result<HashMap<String, DecodingKey>, reqwest::Error> {

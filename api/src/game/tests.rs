@@ -11,12 +11,12 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::auth::SessionKey;
-use crate::auth::signing::KeyPair;
+use crate::auth::signing::Ring;
 use crate::auth::tokens::{LIFETIME_SECONDS, Tokens};
 use crate::config::Variables;
 
-const KEY: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
-const OTHER_KEY: &str = "0d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+const KEY: &str = "ours";
+const OTHER_KEY: &str = "another";
 const PAGE: &str = "http://localhost:8000";
 
 /// What the stand-in does with a report: it answers with these, and afterwards with 200.
@@ -43,11 +43,11 @@ async fn actions(State(club): Shared, headers: HeaderMap, body: String) -> Respo
 async fn jwks(State(club): Shared) -> Json<Value> {
     *club.asked_for_keys.lock().unwrap() += 1;
     let keys = club.keys.lock().unwrap();
-    Json(tokens(&keys).jwks())
+    Json(tokens(&keys).jwks(NOW))
 }
 
 fn tokens(keys: &[&str]) -> Tokens {
-    Tokens::new(keys.iter().map(|key| KeyPair::from_text(key).unwrap()).collect())
+    Tokens::new(Ring::of(keys, NOW))
 }
 
 const NOW: i64 = 1_764_028_800;
@@ -96,7 +96,7 @@ fn session(player: i64) -> SessionKey {
 }
 
 fn token(key: &str, player: i64) -> String {
-    let token = tokens(&[key]).mint(&session(player), NOW);
+    let token = tokens(&[key]).mint(&session(player), false, NOW);
     format!("Bearer {}", token.unwrap())
 }
 
@@ -176,8 +176,8 @@ async fn a_player_whose_rounds_do_not_count_is_told() {
 async fn only_access_tokens_of_the_club_play_and_only_until_they_expire() {
     let (game, club) = game(Club::default()).await;
     let signer = tokens(&[KEY]);
-    let expired = signer.mint(&session(23), NOW - LIFETIME_SECONDS);
-    let receipt = signer.sign("receipt+jwt", &json!({"sub": "23", "exp": i64::MAX})).unwrap();
+    let expired = signer.mint(&session(23), false, NOW - LIFETIME_SECONDS);
+    let receipt = signer.sign("receipt+jwt", &json!({"sub": "23", "exp": i64::MAX}), NOW).unwrap();
     let bad = [
         String::new(),
         "Bearer".to_owned(),
@@ -209,6 +209,11 @@ async fn a_new_key_of_the_club_is_found_soon() {
     for token in [&new, &old] {
         assert_eq!(toss(&game, token, HEADS).await.0, 200);
     }
+    // One that leaked is taken back, and nobody plays with it for longer than keys may be kept.
+    club.keys.lock().unwrap().retain(|key| *key == OTHER_KEY);
+    clock.0.fetch_add(300, Ordering::Relaxed);
+    assert_eq!(toss(&game, &old, HEADS).await.0, 401);
+    assert_eq!(toss(&game, &new, HEADS).await.0, 200);
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ impl<'a> Session<'a> {
     /// does not.
     async fn insist_on_standing(&mut self) -> Result<(), Ending> {
         match self.app.standings.of(&self.key, self.app.commands.clock.now()) {
-            Standing::Good(_) => {}
+            Standing::Good { .. } => {}
             Standing::Banned(_) => return Err(Close::Forbidden.into()),
             Standing::Ended => return Err(Close::Unauthenticated.into()),
         }

@@ -1,19 +1,22 @@
 //! Signing up and in, and out again.
 
 pub mod sessions;
+pub mod totp;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::docs::Problem;
 use crate::app::App;
+use crate::auth::proof::Proved;
 use crate::auth::sessions::{self as stored, Rotated};
 use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
 use crate::auth::sign_up::{self, SignUp};
+use crate::auth::signing::PUBLISHED_MAX_AGE;
 use crate::auth::users::User;
 use crate::auth::{Player, insist_on_confirmation};
 use crate::body::{Fields, values};
@@ -28,10 +31,12 @@ pub struct Refresh {
     refresh_token: String,
 }
 
+const NO_STORE: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
 /// Tokens are for whoever asked, and for no cache on the way.
 fn with_tokens(status: StatusCode, answer: SignedIn) -> Response {
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    (status, [no_store], Json(answer)).into_response()
+    (status, [NO_STORE], Json(answer)).into_response()
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<&str> {
@@ -52,15 +57,15 @@ pub async fn sign_up(
 ) -> Result<Response, ApiError> {
     let wish = SignUp::parse(fields, &app.config.auth)?;
     let player = sign_up::sign_up(&app, &asked, wish).await?;
-    let user = user_of(&app, player).await?;
-    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    let proved = Proved { user: user_of(&app, player).await?, second_factor: None };
+    let answer = sign_in::sign_in(&app, &asked, proved, user_agent(&headers)).await?;
     Ok(with_tokens(StatusCode::CREATED, answer))
 }
 
 /// Signs in. Moves no gold.
 #[utoipa::path(post, path = "/api/auth/login", tag = "identity", request_body = SignIn, responses(
     (status = 200, description = "signed in", body = SignedIn),
-    (status = 401, description = "wrong name or password", body = Problem),
+    (status = 401, description = "wrong name or password: INVALID_CREDENTIALS; or both are right, and a code of the second factor is missing or not: TOTP_REQUIRED, TOTP_WRONG", body = Problem),
     (status = 403, description = "BANNED: kept out by the staff, says until when; or a sign-up that was cut off cannot be finished: INVALID_INVITE_CODE or INVITE_EXHAUSTED", body = Problem),
     (status = 422, description = "fields that cannot be used", body = Problem),
     (status = 429, description = "RATE_LIMIT: too fast, or too many wrong passwords; says until when", body = Problem)))]
@@ -70,15 +75,15 @@ pub async fn login(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
-    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    let proved = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
+    let answer = sign_in::sign_in(&app, &asked, proved, user_agent(&headers)).await?;
     Ok(with_tokens(StatusCode::OK, answer))
 }
 
 /// Signs a member of staff in.
 #[utoipa::path(post, path = "/api/auth/admin/login", tag = "identity", request_body = SignIn, responses(
     (status = 200, description = "signed in", body = SignedIn),
-    (status = 401, description = "wrong name or password", body = Problem),
+    (status = 401, description = "INVALID_CREDENTIALS, TOTP_REQUIRED or TOTP_WRONG", body = Problem),
     (status = 403, description = "a player, not staff; or banned", body = Problem)))]
 pub async fn admin_login(
     State(app): State<App>,
@@ -86,13 +91,13 @@ pub async fn admin_login(
     headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, ApiError> {
-    let user = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
+    let proved = sign_in::authenticate(&app, &asked, SignIn::parse(fields)?).await?;
     insist_on_confirmation(&app)?;
-    if app.standings.role(user.id).1.is_empty() {
+    if app.standings.role(proved.user.id).1.is_empty() {
         let detail = "this is the staff's entrance: use /api/auth/login";
         return Err(ApiError::new(Reason::Forbidden, detail));
     }
-    let answer = sign_in::sign_in(&app, &asked, user, user_agent(&headers)).await?;
+    let answer = sign_in::sign_in(&app, &asked, proved, user_agent(&headers)).await?;
     Ok(with_tokens(StatusCode::OK, answer))
 }
 
@@ -130,9 +135,20 @@ pub async fn me(State(app): State<App>, player: Player) -> Result<Json<UserView>
     Ok(Json(sign_in::view(&app, user).await?))
 }
 
-/// The public keys behind access tokens.
-pub async fn jwks(State(app): State<App>) -> Json<Value> {
-    Json(app.tokens.jwks())
+/// The public keys behind access tokens, and the next one, which signs when whoever keeps this has asked
+/// again.
+pub async fn jwks(State(app): State<App>) -> Response {
+    published(&app.tokens.jwks(app.commands.clock.now().timestamp()))
+}
+
+/// The public keys behind receipts: also those that sign nothing any more, but none that leaked.
+pub async fn jwks_of_receipts(State(app): State<App>) -> Response {
+    published(&app.tokens.ring().jwks_of_receipts())
+}
+
+fn published(keys: &Value) -> Response {
+    let may_keep = format!("public, max-age={}", PUBLISHED_MAX_AGE.num_seconds());
+    ([(header::CACHE_CONTROL, may_keep)], Json(keys)).into_response()
 }
 
 async fn user_of(app: &App, player: domain::id::PlayerId) -> Result<User, ApiError> {

@@ -131,7 +131,10 @@ impl Change {
             }
             IdentityEvent::Banned { at, until } => self.ban = Some(Some(BanRow { at, until })),
             IdentityEvent::Unbanned { .. } => self.ban = Some(None),
-            IdentityEvent::SessionsEnded { .. } | IdentityEvent::SessionEnded { .. } => return,
+            IdentityEvent::SessionsEnded { .. }
+            | IdentityEvent::SessionEnded { .. }
+            | IdentityEvent::TotpEnrolled { .. }
+            | IdentityEvent::TotpRemoved { .. } => return,
         }
         self.position = position;
     }

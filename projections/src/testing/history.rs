@@ -15,7 +15,7 @@ use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
 use domain::id::{
-    ApprovalId, InviteCode, ItemId, JobId, PackageCode, PlayerId, ProductId, PromoCode,
+    ApprovalId, EnrolmentId, InviteCode, ItemId, JobId, PackageCode, PlayerId, ProductId, PromoCode,
     ReceiptCode, SessionId,
 };
 use domain::identity::{Identity, IdentityCommand};
@@ -212,7 +212,7 @@ impl History {
         if self.random.random_ratio(1, 9) {
             return self.note(player, out);
         }
-        let change = match self.random.random_range(0..8) {
+        let change = match self.random.random_range(0..10) {
             0..3 => {
                 let rank = if some { Rank::Vip } else { Rank::Standard };
                 IdentityCommand::ChangeRank { at, rank }
@@ -221,6 +221,11 @@ impl History {
             4 => IdentityCommand::Ban { at, until: some.then(|| at + TimeDelta::seconds(30)) },
             5 => IdentityCommand::Unban { at },
             6 => IdentityCommand::EndSessions { at, but: some.then_some(session) },
+            7 => {
+                let enrolment = EnrolmentId(self.random.random_range(1..3));
+                IdentityCommand::EnrolTotp { at, enrolment, but: session }
+            }
+            8 => IdentityCommand::RemoveTotp { at, only: None, but: some.then_some(session) },
             _ => IdentityCommand::EndSession { at, session },
         };
         self.identities.entry(player).or_default().ask(player, &change, out);

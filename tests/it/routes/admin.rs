@@ -14,6 +14,7 @@ mod products;
 mod promos;
 mod ranks;
 mod roles;
+mod second_factors;
 mod stats;
 mod transactions;
 mod users;

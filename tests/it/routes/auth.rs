@@ -3,3 +3,4 @@
 mod sessions;
 mod sign_in;
 mod sign_up;
+mod totp;

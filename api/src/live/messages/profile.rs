@@ -23,7 +23,9 @@ pub(super) fn about(user_id: PlayerId, event: &IdentityEvent) -> Vec<Told> {
         | IdentityEvent::Banned { .. }
         | IdentityEvent::Unbanned { .. }
         | IdentityEvent::SessionsEnded { .. }
-        | IdentityEvent::SessionEnded { .. } => vec![],
+        | IdentityEvent::SessionEnded { .. }
+        | IdentityEvent::TotpEnrolled { .. }
+        | IdentityEvent::TotpRemoved { .. } => vec![],
     }
 }
 

@@ -1,6 +1,7 @@
 //! The people of the club, as the staff sees them.
 
 pub mod standing;
+pub mod totp;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;

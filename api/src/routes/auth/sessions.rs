@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use super::super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
-use crate::auth::sessions::Shown;
+use crate::auth::proof::{self, Code, Proved, Shown};
+use crate::auth::sessions::Shown as ShownSession;
 use crate::auth::sign_in::rfc3339;
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
@@ -59,7 +60,7 @@ pub async fn list(
     Ok(Json(sessions.into_iter().map(|session| view(session, current)).collect()))
 }
 
-fn view(session: Shown, current: SessionId) -> SessionView {
+fn view(session: ShownSession, current: SessionId) -> SessionView {
     SessionView {
         id: session.id.to_string(),
         is_current: session.id == current,
@@ -135,17 +136,8 @@ pub async fn change_password(
     let new = fields.required("new_password", new);
     let wish = fields
         .finish(|| Some(PasswordChange { current_password: current?, new_password: new? }))?;
-    let wrong = || ApiError::new(Reason::InvalidCredentials, "the current password is wrong");
-    let user = app.users.by_id(player.id()).await?.ok_or_else(wrong)?;
-    // A stolen token is no way to guess the password, either.
-    let who = app.lockout.who(&user.site_id, Some(user.id));
-    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
-    let known = Some(user.password_hash.clone());
-    let is_right = app.passwords.verify(wish.current_password, known).await?;
-    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
-    if !is_right {
-        return Err(wrong());
-    }
+    let shown = Shown { password: wish.current_password, code: Code::NotAsked };
+    let user = proof_of(&app, player, shown).await?.user;
     let hash = app.passwords.hash(wish.new_password).await?;
     // Others are logged out first: a crash in between leaves the old password, and them outside.
     let ended = end_all(&app, &asked, player.id(), Some(player.0.key.id)).await?;
@@ -154,6 +146,17 @@ pub async fn change_password(
         return Err(ApiError::new(Reason::Conflict, detail));
     }
     Ok(done(ended))
+}
+
+/// Insists that whoever is signed in shows the password: a stolen token is no way to guess it, either.
+pub(super) async fn proof_of(
+    app: &App,
+    player: Player,
+    shown: Shown<'_>,
+) -> Result<Proved, ApiError> {
+    let user = super::user_of(app, player.id()).await?;
+    let name = user.site_id.clone();
+    proof::insist(app, &name, Some(user), shown, "the current password is wrong").await
 }
 
 fn done(position: u64) -> Json<SessionsEnded> {

@@ -51,7 +51,7 @@ pub struct Receipt {
 pub struct SignedReceipt {
     receipt: Receipt,
     /// The same receipt as a JWS in compact form (EdDSA, `typ` `receipt+jwt`), to be verified with
-    /// the key of this `kid` at `/.well-known/jwks.json`.
+    /// the key of this `kid` at `/.well-known/receipt-keys.json`.
     signature: String,
 }
 
@@ -79,7 +79,8 @@ pub async fn receipt(
         return Err(ApiError::new(Reason::PurchaseNotCompleted, detail));
     }
     let receipt = receipt_of(row, found.position);
-    let signature = app.tokens.sign(RECEIPT_TYPE, &receipt).map_err(ApiError::internal)?;
+    let now = app.commands.clock.now().timestamp();
+    let signature = app.tokens.sign(RECEIPT_TYPE, &receipt, now).map_err(ApiError::internal)?;
     Ok(Json(SignedReceipt { receipt, signature }))
 }
 

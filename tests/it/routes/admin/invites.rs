@@ -158,6 +158,7 @@ async fn production_does_not_start_while_everybody_knows_a_code() {
             ("ENVIRONMENT", "production"),
             ("CLUB_FINGERPRINT_KEY", "secret"),
             ("CLUB_SERVICE_KEY", "secret"),
+            ("CLUB_TOTP_KEY", "secret"),
             ("CLUB_SIGNING_KEY", &"7".repeat(64)),
         ]);
         let output = club.arg("serve").output().await.unwrap();

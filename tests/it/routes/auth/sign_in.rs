@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -67,6 +69,45 @@ async fn signing_in_answers_with_exactly_these_names_and_moves_no_gold() {
 fn head_of(token: &str) -> Value {
     let head = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
     serde_json::from_slice(&head).unwrap()
+}
+
+/// How many passwords this node has hashed.
+async fn hashes(app: &App) -> u64 {
+    let metrics = app.get("/metrics", None).await.text;
+    let line = metrics.lines().find_map(|it| it.strip_prefix("club_password_hashes_total "));
+    line.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_costs_as_many_hashes_as_any_other() {
+    let app = App::start().await;
+    let people =
+        [("nobody", "1234"), ("nobody", "1234"), (PLAYER.0, "12345"), PLAYER, ("' or 1=1", "1234")];
+    for (name, password) in people {
+        let before = hashes(&app).await;
+        login(&app, "/api/auth/login", name, password).await;
+        assert_eq!(hashes(&app).await - before, 1, "{name} with {password}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_old_parameters_is_made_anew_when_its_owner_signs_in() {
+    let app = App::start().await;
+    let params = Params::new(8_192, 1, 1, None).unwrap();
+    let salt = SaltString::encode_b64(b"0123456789abcdef").unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let old = argon2.hash_password(PLAYER.1.as_bytes(), &salt).unwrap().to_string();
+    let mut superuser = app.database.superuser().await;
+    let update = "update identity.users set password_hash = $1 where id = 23";
+    sqlx::query(update).bind(&old).execute(&mut superuser).await.unwrap();
+    let stored = "select password_hash from identity.users where id = 23";
+    for (password, status) in [("12345", 401), ("1234", 200), ("1234", 200)] {
+        let answer = login(&app, "/api/auth/login", PLAYER.0, password).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        let now: String = sqlx::query_scalar(stored).fetch_one(&mut superuser).await.unwrap();
+        assert_eq!(now == old, status == 401, "{now}");
+        assert!(now == old || now.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{now}");
+    }
 }
 
 #[tokio::test]

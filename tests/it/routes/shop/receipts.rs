@@ -21,7 +21,7 @@ async fn a_receipt_is_verified_with_the_published_key_and_not_if_it_was_touched(
 
     let signature = answer.body["signature"].as_str().unwrap();
     let keys: JwkSet =
-        serde_json::from_value(app.get("/.well-known/jwks.json", None).await.body).unwrap();
+        serde_json::from_value(app.get("/.well-known/receipt-keys.json", None).await.body).unwrap();
     let header = decode_header(signature).unwrap();
     assert_eq!(header.typ.as_deref(), Some("receipt+jwt"));
     let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();

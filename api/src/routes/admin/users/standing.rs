@@ -50,9 +50,17 @@ pub struct BanWish {
 #[derive(Debug, ToSchema)]
 pub struct ReasonWish {
     /// Why: 2 to 120 characters. Kept beside the log, where it can be erased.
-    reason: String,
+    pub(super) reason: String,
     /// Instead of the header Idempotency-Key.
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
+}
+
+impl ReasonWish {
+    pub(super) fn parse(mut fields: Fields) -> Result<Self, ApiError> {
+        let reason = fields.required("reason", values::line(2, 120));
+        let key = fields.nullable("idempotency_key", values::secret(0, 10_000));
+        fields.finish(|| Some(Self { reason: reason?, idempotency_key: key }))
+    }
 }
 
 /// A wish to give a role.
@@ -79,6 +87,13 @@ pub struct StandingDone {
     #[serde(skip_serializing_if = "Option::is_none")]
     banned_until: Option<String>,
     position: u64,
+}
+
+impl StandingDone {
+    /// Of what has nothing more to say.
+    pub(super) fn of(player: PlayerId, position: u64) -> Self {
+        Self { success: true, user_id: player.0, position, ..Self::default() }
+    }
 }
 
 /// Gives somebody a rank. Purchases under way keep theirs.
@@ -226,12 +241,10 @@ async fn with_reason(
     staff: Staff,
     id: &str,
     asked: Asked,
-    mut fields: Fields,
+    fields: Fields,
     change: StandingChange,
 ) -> Result<Response, ApiError> {
-    let reason = fields.required("reason", values::line(2, 120));
-    let key = fields.nullable("idempotency_key", values::secret(0, 10_000));
-    let wish = fields.finish(|| Some(ReasonWish { reason: reason?, idempotency_key: key }))?;
+    let wish = ReasonWish::parse(fields)?;
     let asked = asked.with_key(wish.idempotency_key.as_deref())?;
     decide(app, staff, id, &asked, (change, Some(wish.reason)), StandingDone::default()).await
 }
@@ -249,6 +262,7 @@ async fn decide(
     let done = app.commands.change_standing(&caller, staff.id(), player, change).await?;
     let position = done.place.position;
     app.positions.acknowledge(staff.id(), position);
-    let answer = StandingDone { success: true, user_id: player.0, position, ..answer };
+    let StandingDone { success, user_id, .. } = StandingDone::of(player, position);
+    let answer = StandingDone { success, user_id, position, ..answer };
     Ok(replayable(Json(answer).into_response(), done.replayed))
 }
