@@ -168,6 +168,35 @@ async fn a_file_of_lines_is_read_and_told_by_its_lines() {
 }
 
 #[tokio::test]
+async fn the_longest_list_is_taken_and_can_be_stopped_and_undone() {
+    let app = App::start().await;
+    let admin = app.admin().await;
+    let lines = (1..=50_000).map(|line| format!("{},1\n", 1_000_000 + line));
+    let file = |more: &str| -> String {
+        let head = std::iter::once("user_id,gold\n".to_owned());
+        head.chain(lines.clone()).chain([more.to_owned()]).collect()
+    };
+    let one_more = ask_by_file(&app, &admin, "l-1", "?reason=all", file("6,1\n")).await;
+    one_more.is_problem(422, "VALIDATION_FAILED");
+    let asked = ask_by_file(&app, &admin, "l-1", "?reason=all", file("")).await;
+    let id = id_of(&asked);
+    assert_eq!(asked.body["lines"], 50_000, "{}", asked.text);
+    assert_eq!(steer(&app, &admin, &id, "stop").await.status, 200);
+    let shown = until(&app, &admin, &id, "stopped").await;
+    assert_eq!(shown["progress"]["paid"], 0, "nobody has these numbers: {shown}");
+    let last = app.get(&format!("{JOBS}/{id}/lines?cursor=49999"), Some(&admin)).await;
+    let told = (&last.body["items"][0]["user_id"], &last.body["next_cursor"]);
+    assert_eq!(told, (&json!(1_050_000), &Value::Null), "{}", last.text);
+    assert_eq!(steer(&app, &admin, &id, "undo").await.status, 200);
+    let undone = until(&app, &admin, &id, "undone").await;
+    assert_eq!(
+        (&undone["progress"]["undone"], &undone["progress"]["rest"]),
+        (&json!(0), &json!(0))
+    );
+    is_clean(&app).await;
+}
+
+#[tokio::test]
 async fn a_segment_is_looked_up_once_where_it_is_asked_for() {
     let app = App::start().await;
     let admin = app.admin().await;

@@ -54,6 +54,13 @@ pub(super) enum ForWhom {
     Segment { segment: Segment, gold: Gold },
 }
 
+impl ForWhom {
+    /// Whether the read models have to say who that is.
+    pub(super) fn is_looked_up(&self) -> bool {
+        matches!(self, Self::Segment { .. })
+    }
+}
+
 /// See the module.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JobWish {
