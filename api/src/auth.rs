@@ -5,6 +5,8 @@ pub mod languages;
 pub mod lockout;
 pub mod need;
 pub mod password;
+pub mod profile;
+pub mod reset;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod game;
+mod mail;
 mod payments;
 mod production;
 mod rates;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
+pub use mail::MailConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use rates::RateConfig;
@@ -97,6 +99,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Who takes real money.
     pub payments: PaymentsConfig,
+    /// Who sends mail.
+    pub mail: MailConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How fast anybody may ask.
@@ -206,6 +210,7 @@ impl Config {
             shop: ShopConfig::read(variables, limits)?,
             rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
+            mail: MailConfig::read(variables)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,

@@ -13,6 +13,7 @@ mod game;
 mod invites;
 mod limits;
 mod live;
+mod mail;
 mod payments;
 mod positions;
 mod reads;

@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod index;
 mod inventory;
+mod mail;
 mod paging;
 mod play;
 mod realtime;
@@ -42,6 +43,7 @@ pub fn all(app: App) -> Router {
         .merge(running_play())
         .merge(giving_gold())
         .merge(looking_after_people())
+        .merge(mailing())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -55,6 +57,8 @@ pub fn all(app: App) -> Router {
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement::statement))
+        .route("/api/users/profile", get(users::profile::profile).put(users::profile::change))
+        .route("/api/users/profile/email/confirm", post(users::profile::confirm))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -111,6 +115,8 @@ fn identity() -> Router<App> {
         .route("/api/auth/sessions", get(auth::sessions::list))
         .route("/api/auth/sessions/{id}", delete(auth::sessions::end))
         .route("/api/auth/password", put(auth::sessions::change_password))
+        .route("/api/auth/password/forgot", post(auth::reset::forgot))
+        .route("/api/auth/password/reset", post(auth::reset::reset))
 }
 
 /// What a player may have once a day.
@@ -182,6 +188,23 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/roles/{code}", put(roles::define))
 }
 
+/// Mail that is sent, where its links lead, and who gets none.
+fn mailing() -> Router<App> {
+    use admin::mails;
+    Router::new()
+        .route("/mail/confirm", get(mail::page))
+        .route("/mail/reset", get(mail::page))
+        .route("/api/mail/unsubscribe", get(mail::way_out).post(mail::unsubscribe))
+        .route("/api/admin/mails", get(mails::list))
+        .route("/api/admin/mails/{id}", get(mails::one))
+        .route("/api/admin/mails/{id}/resend", post(mails::resend))
+        .route(
+            "/api/admin/mails/suppressions",
+            get(mails::suppressions::list).post(mails::suppressions::add),
+        )
+        .route("/api/admin/mails/suppressions/{id}", delete(mails::suppressions::remove))
+}
+
 /// Gold that the staff gives: one of them alone, or two.
 fn giving_gold() -> Router<App> {
     Router::new()
@@ -218,7 +241,12 @@ fn for_trying() -> Router<App> {
         auth::sign_up, auth::login, auth::admin_login, auth::refresh, auth::me,
         auth::sessions::list, auth::sessions::end, auth::sessions::log_out,
         auth::sessions::log_out_everywhere, auth::sessions::change_password,
+        auth::reset::forgot, auth::reset::reset,
         users::balance, users::statement::statement,
+        users::profile::profile, users::profile::change, users::profile::confirm,
+        admin::mails::list, admin::mails::one, admin::mails::resend,
+        admin::mails::suppressions::list, admin::mails::suppressions::add,
+        admin::mails::suppressions::remove,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         events::list, events::one, events::join, events::claim, events::leaderboard::show,
         events::missions::daily, events::missions::weekly, events::missions::all,

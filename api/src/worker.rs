@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::standings::{Standings, StandingsSink};
 use crate::live::{Hub, LiveFeed};
+use crate::mail::{self, Composer, Mail, MailSink};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
@@ -40,16 +41,21 @@ pub struct Worker {
     pub standings: Standings,
     /// The provider's messages.
     pub webhooks: Webhooks,
+    /// The follower that puts mail into the outbox.
+    pub mail: FollowerHandle,
+    /// Writes what mails say.
+    pub composer: Composer,
     engine: Engine,
     chores: JoinSet<()>,
     shutdown: watch::Sender<bool>,
 }
 
 impl Worker {
-    /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play and leaderboards that are over.
+    /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings,
+    /// mail) and what looks after the provider's messages, expired items, past play, leaderboards that are
+    /// over, and mail that is due. It is sent over connections of its own.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool) -> Self {
+    pub fn start(commands: &Commands, pool: &PgPool, (mail, sending): (&Mail, PgPool)) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
@@ -60,14 +66,30 @@ impl Worker {
         engine.react(Deeds(commands.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
         engine.sink(StandingsSink::new(standings.clone(), feed.clone()));
+        let outbox = engine.sink(MailSink::new(mail.clone(), feed.clone(), commands.clock.clone()));
+        let composer = Composer::new(mail.clone(), commands.clone(), feed.clone());
         let webhooks = Webhooks::new(pool.clone());
         tokio::spawn(standings.clone().watch_the_head());
         let mut chores = JoinSet::new();
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
-        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
-        Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
+        chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
+        if mail.is_on() {
+            chores.spawn(mail::run(mail.clone(), composer.clone(), sending, ending));
+        }
+        Self {
+            feed,
+            read_models,
+            hub,
+            standings,
+            webhooks,
+            mail: outbox,
+            composer,
+            engine,
+            chores,
+            shutdown,
+        }
     }
 
     /// All followers, to ask how they are.

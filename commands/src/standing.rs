@@ -37,6 +37,10 @@ pub enum StandingChange {
     Unban,
     /// Logged out everywhere.
     EndSessions,
+    /// No mail any more.
+    SuppressMail,
+    /// Mail again.
+    AllowMail,
 }
 
 impl StandingChange {
@@ -46,6 +50,8 @@ impl StandingChange {
             Self::Ban(until) => IdentityCommand::Ban { at, until },
             Self::Unban => IdentityCommand::Unban { at },
             Self::EndSessions => IdentityCommand::EndSessions { at, but: None },
+            Self::SuppressMail => IdentityCommand::SuppressMail { at },
+            Self::AllowMail => IdentityCommand::AllowMail { at },
         }
     }
 }
@@ -99,6 +105,23 @@ impl Commands {
             Ended::One(session) => IdentityCommand::EndSession { at, session },
             Ended::AllBut(but) => IdentityCommand::EndSessions { at, but },
         };
+        let request = Request::new(&caller.without_key(), Some(player));
+        let decide = move |world: &mut World<'_>| {
+            world.decide::<Identity>(player, &command).map_err(Decline::widen)
+        };
+        self.bus.execute(request, decide).await
+    }
+
+    /// Tells everybody who listens that something about somebody has changed.
+    ///
+    /// # Errors
+    /// As every command: see [`Failure`].
+    pub async fn announce_profile(
+        &self,
+        caller: &Caller,
+        player: PlayerId,
+    ) -> Result<Committed, Failure<StandingRefusal>> {
+        let command = IdentityCommand::ChangeProfile { at: self.clock.now() };
         let request = Request::new(&caller.without_key(), Some(player));
         let decide = move |world: &mut World<'_>| {
             world.decide::<Identity>(player, &command).map_err(Decline::widen)

@@ -59,6 +59,21 @@ pub enum IdentityEvent {
         /// Which.
         session: SessionId,
     },
+    /// Something about the person is another than before. What stands in tables that can be erased.
+    ProfileChanged {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// No mail goes to them any more, whatever it is about.
+    MailSuppressed {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Mail goes to them again.
+    MailAllowed {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Event for IdentityEvent {
@@ -70,6 +85,9 @@ impl Event for IdentityEvent {
             Self::Unbanned { .. } => "unbanned",
             Self::SessionsEnded { .. } => "sessions_ended",
             Self::SessionEnded { .. } => "session_ended",
+            Self::ProfileChanged { .. } => "profile_changed",
+            Self::MailSuppressed { .. } => "mail_suppressed",
+            Self::MailAllowed { .. } => "mail_allowed",
         }
     }
 
@@ -121,6 +139,21 @@ pub enum IdentityCommand {
         /// Which.
         session: SessionId,
     },
+    /// Tell that something about the person has changed.
+    ChangeProfile {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Send them no mail any more; asking again does nothing.
+    SuppressMail {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Send them mail again; does nothing where mail is sent.
+    AllowMail {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// Why not.
@@ -156,6 +189,7 @@ pub struct Identity {
     rank: Rank,
     role: Option<RoleCode>,
     ban: Option<Ban>,
+    is_mail_suppressed: bool,
     /// Sessions that began up to this moment have ended, all but one.
     ended: Option<(DateTime<Utc>, Option<SessionId>)>,
     /// Sessions that were ended by themselves, lately.
@@ -190,6 +224,12 @@ impl Identity {
             || self.ban_at(at).is_some()
             || self.ended.is_some_and(|(then, _)| is_recent(then))
             || self.ended_lately.values().any(|then| is_recent(*then))
+    }
+
+    /// Whether no mail goes to them.
+    #[must_use]
+    pub fn is_mail_suppressed(&self) -> bool {
+        self.is_mail_suppressed
     }
 
     /// Whether a session that began at a moment has ended. One that was ended by itself is known for an
@@ -232,6 +272,13 @@ impl Aggregate for Identity {
                 let is_known = self.ended_lately.contains_key(&session);
                 one_if(!is_known, IdentityEvent::SessionEnded { at, session })
             }
+            Ask::ChangeProfile { at } => Ok(vec![IdentityEvent::ProfileChanged { at }]),
+            Ask::SuppressMail { at } => {
+                one_if(!self.is_mail_suppressed, IdentityEvent::MailSuppressed { at })
+            }
+            Ask::AllowMail { at } => {
+                one_if(self.is_mail_suppressed, IdentityEvent::MailAllowed { at })
+            }
         }
     }
 
@@ -252,6 +299,10 @@ impl Aggregate for Identity {
                 self.ended_lately.retain(|_, ended_at| at - *ended_at < REMEMBERED);
                 self.ended_lately.insert(session, at);
             }
+            // What it is now stands elsewhere.
+            IdentityEvent::ProfileChanged { .. } => {}
+            IdentityEvent::MailSuppressed { .. } => self.is_mail_suppressed = true,
+            IdentityEvent::MailAllowed { .. } => self.is_mail_suppressed = false,
         }
     }
 }
@@ -313,6 +364,22 @@ mod tests {
         given::<Identity>(&history)
             .when(&unban(15))
             .then(&[IdentityEvent::Unbanned { at: at(15) }]);
+    }
+
+    #[test]
+    fn mail_is_suppressed_and_allowed_once() {
+        let (suppress, allow) =
+            (IdentityCommand::SuppressMail { at: at(1) }, IdentityCommand::AllowMail { at: at(2) });
+        let suppressed = IdentityEvent::MailSuppressed { at: at(1) };
+        let allowed = IdentityEvent::MailAllowed { at: at(2) };
+        given::<Identity>(&[]).when(&allow).then(&[]);
+        given::<Identity>(&[]).when(&suppress).then(std::slice::from_ref(&suppressed));
+        let history = [suppressed];
+        given::<Identity>(&history).when(&suppress).then(&[]);
+        assert!(given::<Identity>(&history).state().is_mail_suppressed());
+        given::<Identity>(&history).when(&allow).then(std::slice::from_ref(&allowed));
+        let [suppressed] = history;
+        assert!(!given::<Identity>(&[suppressed, allowed]).state().is_mail_suppressed());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod claims;
 mod crashes;
 mod hang_ups;
 mod load;
+mod mail;
 mod nodes;
 mod past_play;
 mod paused;

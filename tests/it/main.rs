@@ -11,6 +11,7 @@ mod browser;
 mod database;
 mod faults;
 mod log;
+mod mailbox;
 mod newcomers;
 mod node;
 mod openapi;

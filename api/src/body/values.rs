@@ -297,6 +297,25 @@ pub fn phone_number(value: &Value) -> Result<String, Wrong> {
     Err(Wrong::new("string_pattern_mismatch", "expected 10 to 15 digits"))
 }
 
+/// The longest address that SMTP can carry.
+const LONGEST_EMAIL: usize = 254;
+
+/// An e-mail address. ASCII only: not every mail server takes others.
+///
+/// # Errors
+/// Anything else.
+pub fn email(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, LONGEST_EMAIL)?;
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+    match text.parse::<lettre::Address>() {
+        Ok(address) if is_plain && address.domain().contains('.') => Ok(text.to_owned()),
+        _ => Err(Wrong::new(
+            "string_pattern_mismatch",
+            "expected an address such as me@mail.example",
+        )),
+    }
+}
+
 /// A product's catalogue name: capital letters, digits and underscores, and no number, which would
 /// be another way to name a product.
 ///

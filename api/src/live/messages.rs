@@ -10,6 +10,7 @@ use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
+use domain::identity::{Identity, IdentityEvent};
 use domain::money::{Movement, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::Serialize;
@@ -22,7 +23,7 @@ use self::streak::StreakData;
 /// The channel of a player's own account and play.
 pub const ME: &str = "me";
 /// The families of streams that this channel tells of; each has a stream a player.
-pub const FAMILIES: [&str; 2] = [Account::TYPE, Activity::TYPE];
+pub const FAMILIES: [&str; 3] = [Account::TYPE, Activity::TYPE, Identity::TYPE];
 
 /// Why a feed ends, as websockets say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,13 @@ enum Data {
     Mission(MissionData),
     Event(EventData),
     Reward(Box<RewardData>),
+    Profile(ProfileData),
+}
+
+/// Somebody's profile is another than before. What it is now is read, not told: it is personal.
+#[derive(Debug, Serialize)]
+struct ProfileData {
+    user_id: PlayerId,
 }
 
 /// A whole balance: clients replace what they show, they never add.
@@ -156,10 +164,24 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
     let told = match event {
         ClubEvent::Account(player, event) => about_account(*player, event),
         ClubEvent::Activity(player, event) => play::about(*player, event),
-        ClubEvent::Product(..)
+        ClubEvent::Identity(user_id, IdentityEvent::ProfileChanged { .. }) => {
+            vec![("profile_update", Data::Profile(ProfileData { user_id: *user_id }))]
+        }
+        // Whom these concern, sees them by other means: sockets are closed, answers differ.
+        ClubEvent::Identity(
+            _,
+            IdentityEvent::RankChanged { .. }
+            | IdentityEvent::RoleGiven { .. }
+            | IdentityEvent::Banned { .. }
+            | IdentityEvent::Unbanned { .. }
+            | IdentityEvent::SessionsEnded { .. }
+            | IdentityEvent::SessionEnded { .. }
+            | IdentityEvent::MailSuppressed { .. }
+            | IdentityEvent::MailAllowed { .. },
+        )
+        | ClubEvent::Product(..)
         | ClubEvent::Package(..)
         | ClubEvent::Promo(..)
-        | ClubEvent::Identity(..)
         | ClubEvent::Role(..)
         | ClubEvent::Audit(..)
         | ClubEvent::Mission(..)

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod events;
 pub mod grants;
 pub mod invites;
+pub mod mails;
 pub mod missions;
 pub mod packages;
 pub mod products;

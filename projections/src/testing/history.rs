@@ -187,8 +187,10 @@ impl History {
 
     fn note(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
         let at = self.now();
-        let event = if self.random.random_bool(0.5) {
+        let event = if self.random.random_bool(0.3) {
             AuditEvent::PersonalDataSeen { at, player: PlayerId(player) }
+        } else if self.random.random_bool(0.3) {
+            AuditEvent::MailResent { at, mail: 1, player: PlayerId(player) }
         } else {
             let [method, path, code] =
                 ["POST", "/api/admin/grants", "FORBIDDEN"].map(str::to_owned);
@@ -204,7 +206,7 @@ impl History {
         if self.random.random_ratio(1, 9) {
             return self.note(player, out);
         }
-        let change = match self.random.random_range(0..8) {
+        let change = match self.random.random_range(0..11) {
             0..3 => {
                 let rank = if some { Rank::Vip } else { Rank::Standard };
                 IdentityCommand::ChangeRank { at, rank }
@@ -213,6 +215,9 @@ impl History {
             4 => IdentityCommand::Ban { at, until: some.then(|| at + TimeDelta::seconds(30)) },
             5 => IdentityCommand::Unban { at },
             6 => IdentityCommand::EndSessions { at, but: some.then_some(session) },
+            7 => IdentityCommand::ChangeProfile { at },
+            8 => IdentityCommand::SuppressMail { at },
+            9 => IdentityCommand::AllowMail { at },
             _ => IdentityCommand::EndSession { at, session },
         };
         self.identities.entry(player).or_default().ask(player, &change, out);

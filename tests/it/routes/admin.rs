@@ -7,6 +7,7 @@ mod dry_runs;
 mod events;
 mod grants;
 mod invites;
+mod mails;
 mod missions;
 mod packages;
 mod products;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 use crate::app::{Answer, App};
+use crate::mailbox::until;
 
 /// A command: its address in the description, with what to put there, and a body.
 struct Command {
@@ -28,7 +29,7 @@ fn command(method: &'static str, route: &'static str, names: &[&str], body: Valu
 
 /// Every command of the administration, in an order in which each makes sense.
 #[expect(clippy::too_many_lines, reason = "a table: every command of the administration")]
-fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
+fn commands(receipts: [&str; 2], approvals: [&str; 2], mail: &str) -> Vec<Command> {
     let why = || json!({"reason": "a dry run"});
     let pack = json!({"sku": "DRY", "name": "팩", "name_en": "Pack", "price_cents": 1, "gold": 1});
     let event = json!({"name": "시험", "name_en": "Test", "type": "special",
@@ -89,6 +90,14 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2]) -> Vec<Command> {
         command("POST", "/api/admin/users/{id}/logout-all", &["9"], why()),
         command("POST", "/api/admin/users/{id}/ban", &["9"], why()),
         command("POST", "/api/admin/users/{id}/unban", &["9"], why()),
+        command("POST", "/api/admin/mails/{id}/resend", &[mail], json!({})),
+        command(
+            "POST",
+            "/api/admin/mails/suppressions",
+            &[],
+            json!({"user_id": 10, "reason": "a dry run"}),
+        ),
+        command("DELETE", "/api/admin/mails/suppressions/{id}", &["10"], json!({})),
         command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
         command("POST", "/api/admin/invites/{code}/deactivate", &["DRYRUN"], json!({})),
         command("POST", products, &[], pack),
@@ -178,7 +187,8 @@ async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
     let pending = json!({"product_id": 1001, "card_token": "tok_pending"});
     let pending = app.post("/api/shop/buy", Some(&player), pending).await;
     let receipts = [&bought, &pending].map(|it| it.body["receipt_code"].as_str().unwrap());
-    let commands = commands(receipts, [&approvals[0], &approvals[1]]);
+    let mail = until(&app, &admin, 23, ("receipt", "not_configured")).await["id"].to_string();
+    let commands = commands(receipts, [&approvals[0], &approvals[1]], &mail);
 
     for (number, command) in commands.iter().enumerate() {
         let (name, key) = (format!("{} {}", command.method, command.path), format!("dry-{number}"));
