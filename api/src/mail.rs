@@ -4,6 +4,8 @@
 //! SMTP cannot do exactly once. Transactional mail is sent at least once, always with the same
 //! Message-ID; mail of a campaign at most once.
 
+mod audience;
+mod campaigns;
 mod compose;
 mod figures;
 mod follower;
@@ -22,12 +24,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+pub use audience::{recipients, without_repeats};
+pub use campaigns::{counts, run as run_campaigns};
 pub use compose::Composer;
 pub use follower::MailSink;
 pub use key::MailKey;
 pub use kind::Kind;
 pub use outbox::{Due, Entry, Outbox, Status, Wanted};
-pub use sender::run;
+pub use sender::run as run_sender;
 pub use tokens::{MailTokens, Purpose};
 
 use crate::config::Config;

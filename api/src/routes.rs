@@ -190,8 +190,14 @@ fn looking_after_people() -> Router<App> {
 
 /// Mail that is sent, where its links lead, and who gets none.
 fn mailing() -> Router<App> {
-    use admin::mails;
+    use admin::{campaigns, mails};
     Router::new()
+        .route("/api/admin/campaigns", get(campaigns::list).post(campaigns::draw_up))
+        .route("/api/admin/campaigns/{id}", get(campaigns::one))
+        .route("/api/admin/campaigns/{id}/start", post(campaigns::start))
+        .route("/api/admin/campaigns/{id}/stop", post(campaigns::stop))
+        .route("/api/admin/campaigns/{id}/resume", post(campaigns::resume))
+        .route("/api/admin/campaigns/{id}/test", post(campaigns::test))
         .route("/mail/confirm", get(mail::page))
         .route("/mail/reset", get(mail::page))
         .route("/api/mail/unsubscribe", get(mail::way_out).post(mail::unsubscribe))
@@ -244,6 +250,9 @@ fn for_trying() -> Router<App> {
         auth::reset::forgot, auth::reset::reset,
         users::balance, users::statement::statement,
         users::profile::profile, users::profile::change, users::profile::confirm,
+        admin::campaigns::list, admin::campaigns::one, admin::campaigns::draw_up,
+        admin::campaigns::start, admin::campaigns::stop, admin::campaigns::resume,
+        admin::campaigns::test,
         admin::mails::list, admin::mails::one, admin::mails::resend,
         admin::mails::suppressions::list, admin::mails::suppressions::add,
         admin::mails::suppressions::remove,

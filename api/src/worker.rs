@@ -76,7 +76,10 @@ impl Worker {
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
         if mail.is_on() {
-            chores.spawn(mail::run(mail.clone(), composer.clone(), sending, ending));
+            let run =
+                mail::run_sender(mail.clone(), composer.clone(), sending.clone(), ending.clone());
+            chores.spawn(run);
+            chores.spawn(mail::run_campaigns(mail.clone(), composer.clone(), sending, ending));
         }
         Self {
             feed,

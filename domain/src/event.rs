@@ -8,8 +8,10 @@ use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
+use crate::campaign::{Campaign, CampaignEvent};
 use crate::id::{
-    ApprovalId, InviteCode, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode, RoleCode,
+    ApprovalId, CampaignId, InviteCode, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode,
+    RoleCode,
 };
 use crate::identity::{Identity, IdentityEvent};
 use crate::invite::{Invite, InviteEvent};
@@ -48,6 +50,8 @@ pub enum ClubEvent {
     Invite(InviteCode, InviteEvent),
     /// Of a request for what takes two members of the staff.
     Approval(ApprovalId, ApprovalEvent),
+    /// Of a mail campaign.
+    Campaign(CampaignId, CampaignEvent),
 }
 
 impl ClubEvent {
@@ -71,6 +75,7 @@ impl ClubEvent {
             LiveEvent::TYPE => Ok(Self::LiveEvent(stored::decode_id(id)?, event.decode()?)),
             Invite::TYPE => Ok(Self::Invite(stored::decode_id(id)?, event.decode()?)),
             Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
+            Campaign::TYPE => Ok(Self::Campaign(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

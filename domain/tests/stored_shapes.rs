@@ -6,6 +6,7 @@ use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
 use domain::approval::ApprovalEvent;
 use domain::audit::AuditEvent;
+use domain::campaign::CampaignEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
 use domain::invite::InviteEvent;
@@ -95,4 +96,6 @@ families! {
         InviteEvent, "../src/invite.rs", "../fixtures/invite.jsonl";
     approval_events_keep_their_shape:
         ApprovalEvent, "../src/approval.rs", "../fixtures/approval.jsonl";
+    campaign_events_keep_their_shape:
+        CampaignEvent, "../src/campaign.rs", "../fixtures/campaign.jsonl";
 }

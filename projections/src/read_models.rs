@@ -25,6 +25,7 @@ pub mod approvals;
 pub mod audit;
 pub mod balances;
 pub mod books;
+pub mod campaigns;
 pub mod catalog;
 pub mod invites;
 pub mod items;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(rewards::RewardsPaid::default()),
         Box::new(invites::Invites::default()),
         Box::new(approvals::Approvals::default()),
+        Box::new(campaigns::Campaigns::default()),
         Box::new(audit::AuditLines::default()),
     ]
 }
@@ -148,7 +150,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Invite(..) => None,
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;

@@ -82,6 +82,18 @@ pub fn line(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wron
     }
 }
 
+/// A text of several lines: no control characters but their ends, which are told as `\n`.
+pub fn lines(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = text(value, least, most)?.replace("\r\n", "\n");
+        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            let msg = "expected a text without control characters";
+            return Err(Wrong::new("string_pattern_mismatch", msg));
+        }
+        Ok(text.trim().to_owned())
+    }
+}
+
 /// A secret: any characters, kept exactly as they are.
 pub fn secret(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
     move |value| text(value, least, most).map(str::to_owned)

@@ -187,7 +187,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Mission(..)
         | ClubEvent::LiveEvent(..)
         | ClubEvent::Approval(..)
-        | ClubEvent::Invite(..) => vec![],
+        | ClubEvent::Invite(..)
+        | ClubEvent::Campaign(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {

@@ -2,8 +2,10 @@
 //! is nothing to send.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::Commands;
+use commands::{Caller, Commands, Failure};
+use domain::campaign::{Campaign, CampaignCounts, CampaignRefusal};
 use domain::event::ClubEvent;
+use domain::id::CampaignId;
 use projections::feed::Feed;
 use serde_json::{Value, json};
 
@@ -82,7 +84,7 @@ impl Composer {
         if self.commands.standing(player, suppressed).await? {
             return Ok(Composed::Not(Status::Suppressed));
         }
-        if entry.kind.is_marketing() && !profile.marketing_mail {
+        if entry.kind.is_marketing() && !self.wants_offers(&profile).await? {
             return Ok(Composed::Not(Status::Suppressed));
         }
         let Some(to) = self.address(entry, &profile, now).await? else {
@@ -107,6 +109,29 @@ impl Composer {
         let to = self.address(entry, &profile, now).await?.unwrap_or_default();
         let rendered = self.says(entry, &profile, true).await?;
         Ok(rendered.map(|rendered| self.letter(to, entry, &profile, rendered)))
+    }
+
+    /// Whoever asked for offers, and has not asked to be kept from spending.
+    async fn wants_offers(&self, profile: &Profile) -> anyhow::Result<bool> {
+        if !profile.marketing_mail {
+            return Ok(false);
+        }
+        Ok(self.commands.spend_controls(profile.id).await?.body.pause.is_none())
+    }
+
+    /// A campaign as it stands now.
+    pub(super) async fn campaign(&self, id: CampaignId) -> anyhow::Result<Option<Campaign>> {
+        Ok(self.commands.campaign_now(id).await?)
+    }
+
+    /// Nothing of a campaign is left.
+    pub(super) async fn finish_campaign(
+        &self,
+        caller: &Caller,
+        id: CampaignId,
+        counts: CampaignCounts,
+    ) -> Result<(), Failure<CampaignRefusal>> {
+        self.commands.finish_campaign(caller, id, counts).await.map(drop)
     }
 
     /// Where it goes to: a link that confirms an address to that address, everything else to the one that
@@ -159,6 +184,7 @@ impl Composer {
             "link": self.one_time_link(entry, is_preview)?,
             "minutes": Purpose::PasswordReset.lifetime().num_minutes(),
             "hours": Purpose::ConfirmEmail.lifetime().num_hours(),
+            "unsubscribe": self.way_out(entry, is_preview),
         });
         if let Value::Object(says) = &mut says {
             says.extend(figures);
@@ -168,12 +194,29 @@ impl Composer {
 
     /// What its event says; `None` if that is not projected yet.
     async fn figures(&self, entry: &Entry, language: Language) -> anyhow::Result<Option<Value>> {
+        if let Some(campaign) = entry.campaign {
+            return self.campaign_says(CampaignId(campaign), language).await;
+        }
         let Some(position) = entry.position else { return Ok(Some(json!({}))) };
         let recorded = self.feed.event(position).await?;
         let recorded = recorded.ok_or_else(|| anyhow::anyhow!("no event {position}"))?;
         let event = ClubEvent::decode(&recorded)?;
+        if let ClubEvent::Campaign(id, _) = event {
+            return self.campaign_says(id, language).await;
+        }
         let figures = Figures { pool: self.feed.pool(), language };
         figures.of(&event).await
+    }
+
+    async fn campaign_says(
+        &self,
+        id: CampaignId,
+        language: Language,
+    ) -> anyhow::Result<Option<Value>> {
+        let campaign = self.campaign(id).await?;
+        let terms = campaign.as_ref().and_then(Campaign::terms);
+        let terms = terms.ok_or_else(|| anyhow::anyhow!("no campaign {id}"))?;
+        Ok(Some(figures::campaign(terms, language)))
     }
 
     fn one_time_link(&self, entry: &Entry, is_preview: bool) -> anyhow::Result<String> {
@@ -195,12 +238,16 @@ impl Composer {
     fn letter(&self, to: String, entry: &Entry, profile: &Profile, says: Rendered) -> Letter {
         let Rendered { subject, text, html } = says;
         let language = profile.language.code();
-        let unsubscribe = (entry.kind == Kind::Campaign).then(|| self.way_out(entry)).flatten();
+        let is_campaign = matches!(entry.kind, Kind::Campaign | Kind::CampaignTest);
+        let unsubscribe = is_campaign.then(|| self.way_out(entry, false)).flatten();
         Letter { to, language, subject, text, html, unsubscribe }
     }
 
-    fn way_out(&self, entry: &Entry) -> Option<String> {
-        let token = self.mail.key.unsubscribe(entry.player);
+    fn way_out(&self, entry: &Entry, is_preview: bool) -> Option<String> {
+        let token = match is_preview {
+            true => HIDDEN.to_owned(),
+            false => self.mail.key.unsubscribe(entry.player),
+        };
         self.mail.link(&format!("/api/mail/unsubscribe?token={token}"))
     }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, FixedOffset, Utc};
 use domain::account::AccountEvent;
+use domain::campaign::CampaignTerms;
 use domain::event::ClubEvent;
 use domain::id::ReceiptCode;
 use domain::identity::IdentityEvent;
@@ -100,6 +101,20 @@ impl Figures<'_> {
     fn money(&self, cents: u64, currency: Option<&str>) -> String {
         money(cents, currency.unwrap_or("USD"), self.language)
     }
+}
+
+/// What a campaign says.
+pub(super) fn campaign(terms: &CampaignTerms, language: Language) -> Value {
+    let (title, body) = match language {
+        Language::Korean => (&terms.subject, &terms.body),
+        Language::English => (&terms.subject_en, &terms.body_en),
+    };
+    let paragraph = |text: &str| {
+        let is_link = text.starts_with("https://") && !text.contains(char::is_whitespace);
+        json!({ "link": is_link.then_some(text), "text": text })
+    };
+    let parts = body.split("\n\n").map(str::trim).filter(|part| !part.is_empty());
+    json!({ "title": title, "paragraphs": parts.map(paragraph).collect::<Vec<_>>() })
 }
 
 /// An amount as people write it. Every amount of the club is in hundredths of its currency's unit.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use commands::clock::Clock;
 use domain::account::AccountEvent;
 use domain::audit::AuditEvent;
+use domain::campaign::CampaignEvent;
 use domain::event::ClubEvent;
 use domain::identity::IdentityEvent;
 use domain::stored::{Hash, Place, Recorded};
@@ -137,6 +138,7 @@ fn is_of_interest(recorded: &Recorded) -> bool {
             | "late_capture_refunded"
             | "banned"
             | "mail_resent"
+            | "campaign_tested"
     )
 }
 
@@ -144,6 +146,9 @@ fn asked_by(place: &Place, event: &ClubEvent) -> Option<Asked> {
     let (player, kind) = match event {
         ClubEvent::Account(player, event) => (*player, about_account(event)?),
         ClubEvent::Identity(player, IdentityEvent::Banned { .. }) => (*player, Kind::Ban),
+        ClubEvent::Campaign(_, CampaignEvent::CampaignTested { by, .. }) => {
+            (*by, Kind::CampaignTest)
+        }
         ClubEvent::Audit(_, AuditEvent::MailResent { mail, .. }) => {
             return Some(Asked::Again { mail: *mail, key: key("resent", place) });
         }

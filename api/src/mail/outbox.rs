@@ -141,10 +141,6 @@ impl Outbox {
         Self { pool, is_sending }
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     /// What becomes of a mail that is due now.
     pub(super) fn first_status(&self) -> Status {
         if self.is_sending { Status::Queued } else { Status::NotConfigured }

@@ -2,7 +2,7 @@
 //! two send it, and free again when whoever had it is gone.
 //!
 //! A crash after the mail server has a mail and before the row says so sends it once more, with the same
-//! Message-ID. Mail of campaigns ([`super::campaign`]) is the other way round.
+//! Message-ID. Mail of campaigns ([`super::campaigns`]) is the other way round.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -132,7 +132,7 @@ impl Sender {
             }
             Given::Later(said) => (Outcome::tried(mail, now, said), Turn::Done),
             // No try of this mail: whoever is first in line finds out when the server is back.
-            Given::Away(said) => {
+            Given::Away(said) | Given::Shut(said) => {
                 (Outcome { said: Some(said), ..Outcome::waits(mail, mail.due_at) }, Turn::Away)
             }
         }
@@ -147,7 +147,11 @@ impl Sender {
     }
 
     fn is_away(&self, given: &Given) {
-        let why = if let Given::Away(said) = given { Some(said.clone()) } else { None };
+        let why = if let Given::Away(said) | Given::Shut(said) = given {
+            Some(said.clone())
+        } else {
+            None
+        };
         if self.mail.away().is_some() != why.is_some() {
             match &why {
                 Some(said) => tracing::warn!(said, "the mail server is away: mail waits"),

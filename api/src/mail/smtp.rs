@@ -29,7 +29,9 @@ pub(super) enum Given {
     Later(String),
     /// It refused it for good. Its words.
     Never(String),
-    /// It cannot be reached, does not let us in, or broke off: it may or may not have the mail.
+    /// It says that it takes nothing from us now. Its words.
+    Shut(String),
+    /// It cannot be reached, or broke off: it may or may not have the mail.
     Away(String),
 }
 
@@ -112,7 +114,8 @@ fn judged(error: &Error) -> Given {
     let code = error.status().map(u16::from);
     match code {
         // It does not let us in (RFC 4954), or closes: that is about us, not about this mail.
-        Some(421 | 454 | 530 | 534 | 535 | 538) | None => Given::Away(words(error)),
+        Some(421 | 454 | 530 | 534 | 535 | 538) => Given::Shut(words(error)),
+        None => Given::Away(words(error)),
         Some(_) if error.is_permanent() => Given::Never(words(error)),
         Some(_) => Given::Later(words(error)),
     }

@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod campaigns;
 pub mod events;
 pub mod grants;
 pub mod invites;

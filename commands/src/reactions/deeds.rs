@@ -63,7 +63,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
     let caller = Caller::system(NAME);

@@ -138,7 +138,8 @@ impl Ledger {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

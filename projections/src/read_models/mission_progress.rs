@@ -279,7 +279,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Overview {
     pub xp: u64,
     /// The standing.
     pub standing: StandingRow,
+    /// Whether they get no mail, as the staff decided.
+    pub is_mail_suppressed: bool,
 }
 
 /// These players in a list, ordered by player, all as of one position; who has no account is missing.
@@ -79,7 +81,8 @@ pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Over
     let rows =
         "select holds.player_id, holds.gold_paid + holds.gold_free as gold, holds.vip_points,
                        coalesce(level.xp, 0) as xp, standing.rank, standing.role,
-                       standing.banned_at, standing.banned_until
+                       standing.banned_at, standing.banned_until,
+                       standing.mail_suppressed_at is not null as is_mail_suppressed
                   from read.balances holds
                   left join read.levels level using (player_id)
                   left join read.standings standing using (player_id)
@@ -92,6 +95,7 @@ pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Over
             vip_points: number(row, "vip_points")?,
             xp: number(row, "xp")?,
             standing: standing(row)?,
+            is_mail_suppressed: row.try_get("is_mail_suppressed")?,
         })
     };
     read_at(pool, rows, |query| query.bind(ids), of_row).await

@@ -1,6 +1,7 @@
 //! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
 
 mod approvals;
+mod campaigns;
 mod invites;
 mod play;
 mod shop;
@@ -13,9 +14,10 @@ use domain::account::{Account, AccountCommand, FraudRule, Sale};
 use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
+use domain::campaign::Campaign;
 use domain::id::{
-    ApprovalId, InviteCode, ItemId, PackageCode, PlayerId, ProductId, PromoCode, ReceiptCode,
-    SessionId,
+    ApprovalId, CampaignId, InviteCode, ItemId, PackageCode, PlayerId, ProductId, PromoCode,
+    ReceiptCode, SessionId,
 };
 use domain::identity::{Identity, IdentityCommand};
 use domain::invite::{Invite, InviteCommand, InviteTerms};
@@ -47,6 +49,7 @@ pub(crate) struct History {
     promos: BTreeMap<PromoCode, Stream<Promo>>,
     invites: BTreeMap<InviteCode, Stream<Invite>>,
     approvals: BTreeMap<ApprovalId, Stream<Approval>>,
+    campaigns: BTreeMap<CampaignId, Stream<Campaign>>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
     unpaid: Vec<(i64, ReceiptCode)>,
@@ -102,6 +105,7 @@ impl History {
             promos: BTreeMap::new(),
             invites: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
             unpaid: Vec::new(),
@@ -164,6 +168,7 @@ impl History {
             return self.define(out);
         }
         self.run_invites(out);
+        self.run_campaigns(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
             return self.sign_up(player, out);

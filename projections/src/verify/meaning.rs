@@ -183,7 +183,10 @@ impl Meaning {
                     self.players.entry(*player).or_default().member.has_rank(*rank);
                 }
             }
-            ClubEvent::Role(..) | ClubEvent::Audit(..) | ClubEvent::Approval(..) => {
+            ClubEvent::Role(..)
+            | ClubEvent::Audit(..)
+            | ClubEvent::Approval(..)
+            | ClubEvent::Campaign(..) => {
                 self.sequence(&recorded.event);
             }
             ClubEvent::Activity(player, event) => {

@@ -6,6 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{App, PLAYER, PLAYER_ID, demo_database};
 use crate::mailbox::{Mailbox, club, club_on, settle, smtp_url, until};
+use crate::routes::admin::campaigns::{ask, draw_up, finished, people};
 
 async fn buy(app: &App, player: &str) {
     let bought = app.post("/api/shop/buy", Some(player), json!({"product_id": 1001})).await;
@@ -122,4 +123,33 @@ async fn two_nodes_send_each_mail_once_and_old_events_mail_nobody() {
     ids.sort();
     ids.dedup();
     assert_eq!((ids.len(), mailbox.letters().len()), (11, 11));
+}
+
+#[tokio::test]
+async fn a_campaign_that_dies_on_its_way_is_got_by_nobody_twice_and_says_of_whom_it_does_not_know()
+{
+    for (fault, got) in [("mail/campaign_marked", 2), ("mail/sent", 3)] {
+        let fast = ("MAIL_CAMPAIGN_PER_MINUTE", "60000");
+        let app = club(&[]).await;
+        let people = people(&app).await;
+        let database = app.database.clone();
+        assert!(app.stop().await.success());
+        let mut doomed = club_on(database.clone(), &[fast, ("CLUB_FAULT", fault)]).await;
+        let admin = doomed.admin().await;
+        let id = draw_up(&doomed, &admin, json!("all")).await;
+        // It may be gone before it answers.
+        let start = format!("{}/api/admin/campaigns/{id}/start", doomed.url);
+        drop(doomed.http.post(start).bearer_auth(&admin).json(&json!({})).send().await);
+        assert!(!doomed.ended().await.success());
+        let (one, two) =
+            (club_on(database.clone(), &[fast]).await, club_on(database, &[fast]).await);
+        let admin = one.admin().await;
+        let counts = finished(&one, &admin, id).await;
+        assert_eq!((&counts["sent"], &counts["unknown"]), (&json!(2), &json!(1)), "{counts}");
+        let arrived = people.iter().map(|it| it.mailbox.letters().len() - 1);
+        let arrived: Vec<usize> = arrived.collect();
+        assert!(arrived.iter().all(|letters| *letters <= 1), "{fault}: {arrived:?}");
+        assert_eq!(arrived.iter().sum::<usize>(), got, "{fault}");
+        ask(&two, &admin, id, "resume").await.is_problem(409, "CONFLICT");
+    }
 }

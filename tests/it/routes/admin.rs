@@ -3,6 +3,7 @@
 mod approvals;
 mod audit;
 mod bans;
+pub mod campaigns;
 mod dry_runs;
 mod events;
 mod grants;

@@ -472,7 +472,8 @@ impl ReadModel for Purchases {
             | ClubEvent::Mission(..)
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 
