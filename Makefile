@@ -16,10 +16,11 @@ run: ## the whole club on this machine: database, demo data, service, game (Ctrl
 test: ## all tests, on private throw-away servers (ARGS="name of a test" for some)
 	@ops/setup
 	@ops/localstripe install
+	@ops/smtp install
 	@ops/browser install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
-	  ops/localstripe with -- cargo test --workspace -- $(ARGS)
+	  ops/localstripe with -- ops/smtp with -- cargo test --workspace -- $(ARGS)
 
 check: ## formatting, lints, compose file: what CI asks for besides the tests
 	@ops/setup --no-postgres

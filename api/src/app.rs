@@ -22,6 +22,8 @@ use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
 use crate::auth::lockout::Lockout;
 use crate::auth::password::Passwords;
+use crate::auth::profile::Profiles;
+use crate::auth::reset::Resets;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::services::{Credentials, ServiceKey};
 use crate::auth::sessions::Sessions;
@@ -33,6 +35,7 @@ use crate::config::Config;
 use crate::edge::Figures;
 use crate::limits::RateLimits;
 use crate::live::{Hub, Tickets};
+use crate::mail::{Composer, Mail};
 use crate::payments;
 use crate::positions::Positions;
 use crate::webhooks::Webhooks;
@@ -68,6 +71,16 @@ pub struct Parts {
     pub users: Users,
     /// Who is spoken to in which language.
     pub languages: Languages,
+    /// What people may change about themselves.
+    pub profiles: Profiles,
+    /// Passwords that were forgotten or are changed.
+    pub resets: Resets,
+    /// Mail that is due and was sent.
+    pub mail: Mail,
+    /// Writes what mails say.
+    pub composer: Composer,
+    /// The follower that puts mail into the outbox.
+    pub mail_follower: FollowerHandle,
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Codes besides passwords.
@@ -112,7 +125,7 @@ impl App {
         config: Config,
         commands: Commands,
         pool: PgPool,
-        worker: &Worker,
+        (worker, mail): (&Worker, Mail),
         moved_clock: Option<Arc<MovedClock>>,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
@@ -136,6 +149,11 @@ impl App {
             moved_clock,
             tickets: Tickets::new(pool.clone()),
             languages: Languages::new(users.clone()),
+            resets: Resets::new(pool.clone(), mail.clone()),
+            profiles: Profiles::new(pool.clone(), mail.clone()),
+            mail,
+            composer: worker.composer.clone(),
+            mail_follower: worker.mail.clone(),
             users,
             passwords: Passwords::default(),
             second_factors,

@@ -3,6 +3,7 @@
 mod approvals;
 mod game;
 mod keys;
+mod mail;
 mod payments;
 mod production;
 mod rates;
@@ -17,6 +18,7 @@ use chrono::TimeDelta;
 use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
+pub use mail::MailConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use rates::RateConfig;
@@ -104,6 +106,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Who takes real money.
     pub payments: PaymentsConfig,
+    /// Who sends mail.
+    pub mail: MailConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How fast anybody may ask.
@@ -221,6 +225,7 @@ impl Config {
             shop: ShopConfig::read(variables, limits)?,
             rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
+            mail: MailConfig::read(variables)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,

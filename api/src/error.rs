@@ -159,6 +159,13 @@ impl ApiError {
     pub fn reason(&self) -> Reason {
         self.0.reason
     }
+
+    /// What went wrong inside, for those who have nobody to answer.
+    #[must_use]
+    pub fn into_cause(self) -> anyhow::Error {
+        let Problem { cause, detail, .. } = *self.0;
+        cause.unwrap_or_else(|| anyhow::anyhow!("{detail}"))
+    }
 }
 
 impl Problem {

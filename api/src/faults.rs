@@ -18,17 +18,23 @@ pub enum Fault {
     AccountOpened,
     /// The row says so, and nobody is signed in.
     RowActivated,
+    /// The mail server has a mail, and the outbox does not say so.
+    MailSent,
+    /// The outbox says of a campaign's mail that it is out of hand, and the mail server has not got it.
+    CampaignMailMarked,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::WishChecked,
         Self::OldSignUpLapsed,
         Self::OldSignUpReleased,
         Self::NamesReserved,
         Self::AccountOpened,
         Self::RowActivated,
+        Self::MailSent,
+        Self::CampaignMailMarked,
     ];
 
     /// As it is written in `CLUB_FAULT`.
@@ -41,12 +47,19 @@ impl Fault {
             Self::NamesReserved => "sign_up/reserved",
             Self::AccountOpened => "sign_up/opened",
             Self::RowActivated => "sign_up/active",
+            Self::MailSent => "mail/sent",
+            Self::CampaignMailMarked => "mail/campaign_marked",
         }
     }
 
     /// Ends the process, if it was told to crash here.
     pub fn may_strike(self, config: &Config) {
-        if config.fault == Some(self) {
+        self.strikes_if(config.fault);
+    }
+
+    /// The same, where only that setting is known.
+    pub fn strikes_if(self, told: Option<Self>) {
+        if told == Some(self) {
             std::process::abort();
         }
     }

@@ -14,6 +14,7 @@ mod invites;
 mod keys;
 mod limits;
 mod live;
+mod mail;
 mod payments;
 mod positions;
 mod reads;

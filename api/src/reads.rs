@@ -35,6 +35,18 @@ pub async fn caught_up(
     Err(behind(position, app.read_models.position()))
 }
 
+/// The same for what is read of the outbox: waits until what is due up to there stands in it.
+///
+/// # Errors
+/// If that takes too long.
+pub async fn mail_caught_up(app: &App, caller: PlayerId, min: MinPosition) -> Result<(), ApiError> {
+    let position = min.0.unwrap_or_else(|| app.positions.of(caller));
+    if app.mail_follower.wait_for(position, PATIENCE).await {
+        return Ok(());
+    }
+    Err(behind(position, app.mail_follower.position()))
+}
+
 /// Waits until this node has seen the position that the request names. What the caller was told on
 /// this node, it has seen.
 ///

@@ -9,6 +9,7 @@ mod events;
 mod health;
 mod index;
 mod inventory;
+mod mail;
 mod paging;
 mod play;
 mod realtime;
@@ -44,6 +45,7 @@ pub fn all(app: App) -> Router {
         .merge(running_play())
         .merge(giving_gold())
         .merge(looking_after_people())
+        .merge(mailing())
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -58,6 +60,8 @@ pub fn all(app: App) -> Router {
         // A player's own account.
         .route("/api/users/balance", get(users::balance))
         .route("/api/users/statement", get(users::statement::statement))
+        .route("/api/users/profile", get(users::profile::profile).put(users::profile::change))
+        .route("/api/users/profile/email/confirm", post(users::profile::confirm))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -119,6 +123,8 @@ fn identity() -> Router<App> {
             get(auth::totp::state).post(auth::totp::begin).delete(auth::totp::remove),
         )
         .route("/api/auth/totp/confirm", post(auth::totp::confirm))
+        .route("/api/auth/password/forgot", post(auth::reset::forgot))
+        .route("/api/auth/password/reset", post(auth::reset::reset))
 }
 
 /// What a player may have once a day.
@@ -191,6 +197,29 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/roles/{code}", put(roles::define))
 }
 
+/// Mail that is sent, where its links lead, and who gets none.
+fn mailing() -> Router<App> {
+    use admin::{campaigns, mails};
+    Router::new()
+        .route("/api/admin/campaigns", get(campaigns::list).post(campaigns::draw_up))
+        .route("/api/admin/campaigns/{id}", get(campaigns::one))
+        .route("/api/admin/campaigns/{id}/start", post(campaigns::start))
+        .route("/api/admin/campaigns/{id}/stop", post(campaigns::stop))
+        .route("/api/admin/campaigns/{id}/resume", post(campaigns::resume))
+        .route("/api/admin/campaigns/{id}/test", post(campaigns::test))
+        .route("/mail/confirm", get(mail::page))
+        .route("/mail/reset", get(mail::page))
+        .route("/api/mail/unsubscribe", get(mail::way_out).post(mail::unsubscribe))
+        .route("/api/admin/mails", get(mails::list))
+        .route("/api/admin/mails/{id}", get(mails::one))
+        .route("/api/admin/mails/{id}/resend", post(mails::resend))
+        .route(
+            "/api/admin/mails/suppressions",
+            get(mails::suppressions::list).post(mails::suppressions::add),
+        )
+        .route("/api/admin/mails/suppressions/{id}", delete(mails::suppressions::remove))
+}
+
 /// Gold that the staff gives: one of them alone, or two.
 fn giving_gold() -> Router<App> {
     Router::new()
@@ -237,7 +266,15 @@ fn for_trying() -> Router<App> {
         auth::sessions::list, auth::sessions::end, auth::sessions::log_out,
         auth::sessions::log_out_everywhere, auth::sessions::change_password,
         auth::totp::state, auth::totp::begin, auth::totp::confirm, auth::totp::remove,
+        auth::reset::forgot, auth::reset::reset,
         users::balance, users::statement::statement,
+        users::profile::profile, users::profile::change, users::profile::confirm,
+        admin::campaigns::list, admin::campaigns::one, admin::campaigns::draw_up,
+        admin::campaigns::start, admin::campaigns::stop, admin::campaigns::resume,
+        admin::campaigns::test,
+        admin::mails::list, admin::mails::one, admin::mails::resend,
+        admin::mails::suppressions::list, admin::mails::suppressions::add,
+        admin::mails::suppressions::remove,
         streak::status, streak::preview, streak::history, streak::claim, vip::status, vip::claim,
         events::list, events::one, events::join, events::claim, events::leaderboard::show,
         events::missions::daily, events::missions::weekly, events::missions::all,

@@ -19,12 +19,15 @@ use crate::app::{self, App};
 use crate::config::Config;
 use crate::edge::AnySlash;
 use crate::live::Hub;
+use crate::mail::Mail;
 use crate::worker::Worker;
 use crate::{database, payments, routes, seed, telemetry};
 
 /// How long requests and websockets may take to finish after the signal to end.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// Connections to the database for sending mail, each of which is held for as long as a mail takes.
+const SENDING_CONNECTIONS: u32 = 6;
 /// How often recorded durations are put into their classes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -51,12 +54,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (webhook_address, told) = watch::channel(None);
     let commands = app::start_commands(&config, &pool, clock, told).await?;
     let hub = Hub::new(config.club.live_connections);
-    let worker = Worker::start(&commands, &pool, hub);
+    let mail = Mail::new(&config, pool.clone())?;
+    let sending = database::service_pool(&config.database, SENDING_CONNECTIONS).await?;
+    let worker = Worker::start(&commands, &pool, hub, (&mail, sending));
     let listen = config.http.listen;
-    let app = App::new(config, commands, pool, &worker, moved_clock, metrics).await?;
+    let app = App::new(config, commands, pool, (&worker, mail), moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("CLUB_LISTEN {listen} cannot be listened on"))?;
+    app.mail.listens_on(format!("http://{}", listener.local_addr()?));
     webhook_address.send_replace(Some(payments::webhook_address(listener.local_addr()?)));
     serve(app, worker, listener).await
 }

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::standings::{Standings, StandingsSink};
 use crate::live::{self, Hub, LiveFeed};
+use crate::mail::{self, Composer, Mail, MailSink};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
@@ -41,17 +42,26 @@ pub struct Worker {
     pub standings: Standings,
     /// The provider's messages.
     pub webhooks: Webhooks,
+    /// The follower that puts mail into the outbox.
+    pub mail: FollowerHandle,
+    /// Writes what mails say.
+    pub composer: Composer,
     engine: Engine,
     chores: JoinSet<()>,
     shutdown: watch::Sender<bool>,
 }
 
 impl Worker {
-    /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play, leaderboards that are over, jobs, and
-    /// those who listen.
+    /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings,
+    /// mail) and what looks after the provider's messages, expired items, past play, leaderboards that are
+    /// over, jobs, those who listen, and mail that is due. It is sent over connections of its own.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool, hub: Hub) -> Self {
+    pub fn start(
+        commands: &Commands,
+        pool: &PgPool,
+        hub: Hub,
+        (mail, sending): (&Mail, PgPool),
+    ) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
@@ -61,6 +71,8 @@ impl Worker {
         engine.react(Deeds(commands.clone()));
         engine.sink(LiveFeed::new(hub.clone(), feed.clone()));
         engine.sink(StandingsSink::new(standings.clone(), feed.clone()));
+        let outbox = engine.sink(MailSink::new(mail.clone(), feed.clone(), commands.clock.clone()));
+        let composer = Composer::new(mail.clone(), commands.clone(), feed.clone());
         let webhooks = Webhooks::new(pool.clone());
         tokio::spawn(standings.clone().watch_the_head());
         let mut chores = JoinSet::new();
@@ -71,8 +83,30 @@ impl Worker {
         chores.spawn(jobs::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(live::keep_telling(hub.clone(), ending.clone()));
         chores.spawn(live::keep_presence(hub.clone(), pool.clone(), ending.clone()));
-        chores.spawn(live::keep_boards(hub.clone(), commands.clone(), pool.clone(), ending));
-        Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
+        chores.spawn(live::keep_boards(
+            hub.clone(),
+            commands.clone(),
+            pool.clone(),
+            ending.clone(),
+        ));
+        if mail.is_on() {
+            let run =
+                mail::run_sender(mail.clone(), composer.clone(), sending.clone(), ending.clone());
+            chores.spawn(run);
+            chores.spawn(mail::run_campaigns(mail.clone(), composer.clone(), sending, ending));
+        }
+        Self {
+            feed,
+            read_models,
+            hub,
+            standings,
+            webhooks,
+            mail: outbox,
+            composer,
+            engine,
+            chores,
+            shutdown,
+        }
     }
 
     /// All followers, to ask how they are.

@@ -6,6 +6,7 @@ use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::Audit;
+use domain::campaign::Campaign;
 use domain::identity::Identity;
 use domain::invite::Invite;
 use domain::job::Job;
@@ -54,7 +55,8 @@ families!(
     LiveEvent,
     Approval,
     Invite,
-    Job
+    Job,
+    Campaign
 );
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.

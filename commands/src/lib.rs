@@ -10,6 +10,7 @@ pub mod approvals;
 pub mod audit;
 pub mod bus;
 pub mod cache;
+pub mod campaigns;
 pub mod catalog;
 pub mod clock;
 pub mod codes;

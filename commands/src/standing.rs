@@ -42,6 +42,10 @@ pub enum StandingChange {
     EndSessions,
     /// The second factor is taken away, and all sessions with it.
     ResetTotp,
+    /// No mail any more.
+    SuppressMail,
+    /// Mail again.
+    AllowMail,
 }
 
 impl StandingChange {
@@ -52,6 +56,8 @@ impl StandingChange {
             Self::Unban => IdentityCommand::Unban { at },
             Self::EndSessions => IdentityCommand::EndSessions { at, but: None },
             Self::ResetTotp => IdentityCommand::RemoveTotp { at, only: None, but: None },
+            Self::SuppressMail => IdentityCommand::SuppressMail { at },
+            Self::AllowMail => IdentityCommand::AllowMail { at },
         }
     }
 }
@@ -128,7 +134,28 @@ impl Commands {
         player: PlayerId,
         change: TotpChange,
     ) -> Result<Committed, Failure<StandingRefusal>> {
-        let command = change.command(self.clock.now());
+        self.decide_of(caller, player, change.command(self.clock.now())).await
+    }
+
+    /// Tells everybody who listens that something about somebody has changed.
+    ///
+    /// # Errors
+    /// As every command: see [`Failure`].
+    pub async fn announce_profile(
+        &self,
+        caller: &Caller,
+        player: PlayerId,
+    ) -> Result<Committed, Failure<StandingRefusal>> {
+        let changed = IdentityCommand::ChangeProfile { at: self.clock.now() };
+        self.decide_of(caller, player, changed).await
+    }
+
+    async fn decide_of(
+        &self,
+        caller: &Caller,
+        player: PlayerId,
+        command: IdentityCommand,
+    ) -> Result<Committed, Failure<StandingRefusal>> {
         let request = Request::new(&caller.without_key(), Some(player));
         let decide = move |world: &mut World<'_>| {
             world.decide::<Identity>(player, &command).map_err(Decline::widen)

@@ -31,6 +31,15 @@ pub enum AuditEvent {
         /// Whose.
         player: PlayerId,
     },
+    /// A mail is to be sent once more.
+    MailResent {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which, by its number in the outbox.
+        mail: i64,
+        /// To whom.
+        player: PlayerId,
+    },
 }
 
 impl Event for AuditEvent {
@@ -38,6 +47,7 @@ impl Event for AuditEvent {
         match self {
             Self::AttemptRefused { .. } => "attempt_refused",
             Self::PersonalDataSeen { .. } => "personal_data_seen",
+            Self::MailResent { .. } => "mail_resent",
         }
     }
 

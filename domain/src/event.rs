@@ -8,9 +8,10 @@ use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
+use crate::campaign::{Campaign, CampaignEvent};
 use crate::id::{
-    ApprovalId, InviteCode, JobId, LiveEventId, PackageCode, PlayerId, ProductId, PromoCode,
-    RoleCode,
+    ApprovalId, CampaignId, InviteCode, JobId, LiveEventId, PackageCode, PlayerId, ProductId,
+    PromoCode, RoleCode,
 };
 use crate::identity::{Identity, IdentityEvent};
 use crate::invite::{Invite, InviteEvent};
@@ -52,6 +53,8 @@ pub enum ClubEvent {
     Approval(ApprovalId, ApprovalEvent),
     /// Of work on very many accounts.
     Job(JobId, JobEvent),
+    /// Of a mail campaign.
+    Campaign(CampaignId, CampaignEvent),
 }
 
 impl ClubEvent {
@@ -76,6 +79,7 @@ impl ClubEvent {
             Invite::TYPE => Ok(Self::Invite(stored::decode_id(id)?, event.decode()?)),
             Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
             Job::TYPE => Ok(Self::Job(stored::decode_id(id)?, event.decode()?)),
+            Campaign::TYPE => Ok(Self::Campaign(stored::decode_id(id)?, event.decode()?)),
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

@@ -64,6 +64,12 @@ integer_id!(
     "mission id"
 );
 
+integer_id!(
+    /// One mail campaign. Numbered from 1 as they are drawn up.
+    CampaignId,
+    "campaign id"
+);
+
 macro_rules! hex_code {
     ($(#[$doc:meta])* $name:ident($repr:ty), $digits:literal, $what:literal) => {
         $(#[$doc])*

@@ -78,6 +78,21 @@ pub enum IdentityEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         but: Option<SessionId>,
     },
+    /// Something about the person is another than before. What stands in tables that can be erased.
+    ProfileChanged {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// No mail goes to them any more, whatever it is about.
+    MailSuppressed {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Mail goes to them again.
+    MailAllowed {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Event for IdentityEvent {
@@ -91,6 +106,9 @@ impl Event for IdentityEvent {
             Self::SessionEnded { .. } => "session_ended",
             Self::TotpEnrolled { .. } => "totp_enrolled",
             Self::TotpRemoved { .. } => "totp_removed",
+            Self::ProfileChanged { .. } => "profile_changed",
+            Self::MailSuppressed { .. } => "mail_suppressed",
+            Self::MailAllowed { .. } => "mail_allowed",
         }
     }
 
@@ -160,6 +178,21 @@ pub enum IdentityCommand {
         /// The session that goes on.
         but: Option<SessionId>,
     },
+    /// Tell that something about the person has changed.
+    ChangeProfile {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Send them no mail any more; asking again does nothing.
+    SuppressMail {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Send them mail again; does nothing where mail is sent.
+    AllowMail {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// Why not.
@@ -198,6 +231,7 @@ pub struct Identity {
     rank: Rank,
     role: Option<RoleCode>,
     ban: Option<Ban>,
+    is_mail_suppressed: bool,
     /// Sessions that began up to this moment have ended, all but one.
     ended: Option<(DateTime<Utc>, Option<SessionId>)>,
     /// Sessions that were ended by themselves, lately.
@@ -241,6 +275,12 @@ impl Identity {
             || self.ban_at(at).is_some()
             || self.ended.is_some_and(|(then, _)| is_recent(then))
             || self.ended_lately.values().any(|then| is_recent(*then))
+    }
+
+    /// Whether no mail goes to them.
+    #[must_use]
+    pub fn is_mail_suppressed(&self) -> bool {
+        self.is_mail_suppressed
     }
 
     /// Whether a session that began at a moment has ended. One that was ended by itself is known for an
@@ -294,6 +334,13 @@ impl Aggregate for Identity {
                 let removed = |enrolment| IdentityEvent::TotpRemoved { at, enrolment, but };
                 Ok(present.map(removed).into_iter().collect())
             }
+            Ask::ChangeProfile { at } => Ok(vec![IdentityEvent::ProfileChanged { at }]),
+            Ask::SuppressMail { at } => {
+                one_if(!self.is_mail_suppressed, IdentityEvent::MailSuppressed { at })
+            }
+            Ask::AllowMail { at } => {
+                one_if(self.is_mail_suppressed, IdentityEvent::MailAllowed { at })
+            }
         }
     }
 
@@ -322,6 +369,10 @@ impl Aggregate for Identity {
                 self.totp = None;
                 self.ended = Some((at, but));
             }
+            // What it is now stands elsewhere.
+            IdentityEvent::ProfileChanged { .. } => {}
+            IdentityEvent::MailSuppressed { .. } => self.is_mail_suppressed = true,
+            IdentityEvent::MailAllowed { .. } => self.is_mail_suppressed = false,
         }
     }
 }
@@ -383,6 +434,22 @@ mod tests {
         given::<Identity>(&history)
             .when(&unban(15))
             .then(&[IdentityEvent::Unbanned { at: at(15) }]);
+    }
+
+    #[test]
+    fn mail_is_suppressed_and_allowed_once() {
+        let (suppress, allow) =
+            (IdentityCommand::SuppressMail { at: at(1) }, IdentityCommand::AllowMail { at: at(2) });
+        let suppressed = IdentityEvent::MailSuppressed { at: at(1) };
+        let allowed = IdentityEvent::MailAllowed { at: at(2) };
+        given::<Identity>(&[]).when(&allow).then(&[]);
+        given::<Identity>(&[]).when(&suppress).then(std::slice::from_ref(&suppressed));
+        let history = [suppressed];
+        given::<Identity>(&history).when(&suppress).then(&[]);
+        assert!(given::<Identity>(&history).state().is_mail_suppressed());
+        given::<Identity>(&history).when(&allow).then(std::slice::from_ref(&allowed));
+        let [suppressed] = history;
+        assert!(!given::<Identity>(&[suppressed, allowed]).state().is_mail_suppressed());
     }
 
     #[test]

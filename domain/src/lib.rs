@@ -9,6 +9,7 @@ pub mod activity;
 pub mod aggregate;
 pub mod approval;
 pub mod audit;
+pub mod campaign;
 pub mod encoding;
 pub mod event;
 pub mod id;

@@ -56,6 +56,8 @@ permissions! {
     ReadAudit = "read_audit",
     /// Making invite codes.
     EditInvites = "edit_invites",
+    /// Sending mail: campaigns, and once more what was sent; and keeping people from getting any.
+    SendMail = "send_mail",
 }
 
 /// Permissions by which gold or real money comes to move, or by which somebody else gets such a
@@ -221,6 +223,7 @@ impl BuiltIn {
                 May::EditEvents,
                 May::SettlePayments,
                 May::EditInvites,
+                May::SendMail,
             ]),
             Self::Auditor => Permissions::of(&[May::SeePlayers, May::ReadAudit]),
             Self::Admin => Permissions::all(),

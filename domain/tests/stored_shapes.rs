@@ -6,6 +6,7 @@ use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
 use domain::approval::ApprovalEvent;
 use domain::audit::AuditEvent;
+use domain::campaign::CampaignEvent;
 use domain::encoding::encode;
 use domain::identity::IdentityEvent;
 use domain::invite::InviteEvent;
@@ -98,4 +99,6 @@ families! {
         ApprovalEvent, "../src/approval.rs", "../fixtures/approval.jsonl";
     job_events_keep_their_shape:
         JobEvent, "../src/job/event.rs", "../fixtures/job.jsonl";
+    campaign_events_keep_their_shape:
+        CampaignEvent, "../src/campaign.rs", "../fixtures/campaign.jsonl";
 }

@@ -115,6 +115,17 @@ impl Feed {
         page(&mut *self.pool.acquire().await?, after, limit).await
     }
 
+    /// The event at this position, if there is one.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn event(&self, position: u64) -> Result<Option<Recorded>, FeedError> {
+        let Ok(position) = to_sql(position) else { return Ok(None) };
+        let sql = format!("select {COLUMNS} from events where position = $1");
+        let row = sqlx::query(&sql).bind(position).fetch_optional(&self.pool).await?;
+        row.as_ref().map(recorded).transpose()
+    }
+
     /// All events of these families up to a position, stream by stream. For families of which there is
     /// little.
     ///

@@ -117,6 +117,14 @@ pub trait Sink: Send + 'static {
         &mut self,
         events: &[Recorded],
     ) -> impl Future<Output = Result<(), FollowerError>> + Send;
+
+    /// Called at least every 250 ms while there is nothing new: the place to remember a place.
+    ///
+    /// # Errors
+    /// `resume` is asked again, after a while.
+    fn idle(&mut self) -> impl Future<Output = Result<(), FollowerError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// How a follower is.

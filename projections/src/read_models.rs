@@ -25,6 +25,7 @@ pub mod approvals;
 pub mod audit;
 pub mod balances;
 pub mod books;
+pub mod campaigns;
 pub mod catalog;
 pub mod invites;
 pub mod items;
@@ -71,6 +72,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(approvals::Approvals::default()),
         Box::new(jobs::Jobs::default()),
         Box::new(job_lines::JobLines::default()),
+        Box::new(campaigns::Campaigns::default()),
         Box::new(audit::AuditLines::default()),
     ]
 }
@@ -154,7 +156,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => None,
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;

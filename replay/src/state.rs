@@ -7,6 +7,7 @@ use domain::activity::Activity;
 use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::Audit;
+use domain::campaign::Campaign;
 use domain::identity::Identity;
 use domain::invite::Invite;
 use domain::job::Job;
@@ -23,7 +24,7 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 13] = [
+const FAMILIES: [&str; 14] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
@@ -37,6 +38,7 @@ const FAMILIES: [&str; 13] = [
     Invite::TYPE,
     Approval::TYPE,
     Job::TYPE,
+    Campaign::TYPE,
 ];
 
 /// Which stream.
@@ -45,7 +47,7 @@ pub struct Arguments {
     /// The stream's family
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
-    /// The stream: a player's, product's, event's, approval's or job's id, a package's, promotion's or
+    /// The stream: a player's, product's, event's, approval's, job's or campaign's id, a package's, promotion's or
     /// invite's code, or `board`
     id: String,
     /// As it was at this position of the log, instead of now
@@ -69,6 +71,7 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Invite::TYPE => fold::<Invite>(pool, arguments).await,
         Approval::TYPE => fold::<Approval>(pool, arguments).await,
         Job::TYPE => fold::<Job>(pool, arguments).await,
+        Campaign::TYPE => fold::<Campaign>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

@@ -8,6 +8,7 @@ mod crashes;
 mod hang_ups;
 mod jobs;
 mod load;
+mod mail;
 mod nodes;
 mod past_play;
 mod paused;

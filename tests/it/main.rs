@@ -13,6 +13,7 @@ mod faults;
 mod jobs;
 mod keys;
 mod log;
+mod mailbox;
 mod newcomers;
 mod node;
 mod openapi;

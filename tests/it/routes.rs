@@ -1,7 +1,7 @@
 //! Every address from outside, in the shape of the URL tree.
 
 mod actions;
-mod admin;
+pub mod admin;
 mod auth;
 mod events;
 mod health;

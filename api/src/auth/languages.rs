@@ -39,6 +39,11 @@ impl Languages {
         language
     }
 
+    /// Somebody has chosen another: this node knows it at once.
+    pub fn forget(&self, player: PlayerId) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).pop(&player);
+    }
+
     fn remembered(&self, player: PlayerId) -> Option<Language> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (language, since) = known.get(&player).copied()?;

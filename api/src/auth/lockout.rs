@@ -78,6 +78,16 @@ impl Lockout {
         Ok(())
     }
 
+    /// Whoever has proved by other means who they are may try again, locked or not.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn forgive(&self, who: Who) -> Result<(), ApiError> {
+        let delete = "delete from identity.sign_in_failures where who = $1";
+        sqlx::query(delete).bind(&who.0[..]).execute(&self.pool).await?;
+        Ok(())
+    }
+
     /// What is counted against the name.
     async fn failures(&self, who: Who, now: DateTime<Utc>) -> Result<Option<Failures>, ApiError> {
         if self.rate.is_none() {

@@ -41,6 +41,7 @@ needs!(
     EditInvites,
     EditRoles,
     ReadAudit,
+    SendMail,
 );
 
 /// One of the staff who may do this.

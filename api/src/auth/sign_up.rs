@@ -36,6 +36,8 @@ pub struct SignUp {
     pub password: String,
     /// Somebody has to have invited you.
     pub invite_code: String,
+    /// Used once a link that is mailed to it comes back.
+    pub email: Option<String>,
 }
 
 impl SignUp {
@@ -50,6 +52,7 @@ impl SignUp {
         let password = values::secret(config.shortest_password, LONGEST_PASSWORD);
         let password = fields.required("password", password);
         let invite_code = fields.required("invite_code", values::line(1, 64));
+        let email = fields.nullable("email", values::email);
         fields.finish(|| {
             Some(Self {
                 site_id: site_id?,
@@ -57,6 +60,7 @@ impl SignUp {
                 phone_number: phone_number?,
                 password: password?,
                 invite_code: invite_code?,
+                email,
             })
         })
     }
@@ -82,6 +86,9 @@ pub async fn sign_up(app: &App, asked: &Asked, wish: SignUp) -> Result<PlayerId,
     }
     let player = app.users.reserve(&user, now).await?;
     Fault::NamesReserved.may_strike(&app.config);
+    if let Some(email) = &wish.email {
+        app.profiles.has_address(player, email, now).await?;
+    }
     open(app, asked, player, Some(invite)).await?;
     Fault::RowActivated.may_strike(&app.config);
     Ok(player)

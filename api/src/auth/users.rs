@@ -24,6 +24,15 @@ impl Language {
     pub fn from_code(code: &str) -> Self {
         if code == "en" { Self::English } else { Self::Korean }
     }
+
+    /// Its stored code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
 }
 
 /// Somebody as the identity table knows them.
@@ -307,12 +316,15 @@ fn escaped(text: &str) -> String {
 }
 
 /// The constraint's name tells which name is taken.
-fn taken(error: &sqlx::Error) -> Option<ApiError> {
+pub(super) fn taken(error: &sqlx::Error) -> Option<ApiError> {
     let (reason, detail) = match error.as_database_error()?.constraint()? {
         "users_site_id_key" => (Reason::SiteIdTaken, "this site id is taken: choose another"),
         "users_nickname_key" => (Reason::NicknameTaken, "this nickname is taken: choose another"),
         "users_phone_number_key" => {
             (Reason::PhoneNumberTaken, "this phone number has an account already: sign in")
+        }
+        "users_email_key" => {
+            (Reason::EmailTaken, "this address belongs to another account: use another address")
         }
         _ => return None,
     };

@@ -82,6 +82,18 @@ pub fn line(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wron
     }
 }
 
+/// A text of several lines: no control characters but their ends, which are told as `\n`.
+pub fn lines(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = text(value, least, most)?.replace("\r\n", "\n");
+        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            let msg = "expected a text without control characters";
+            return Err(Wrong::new("string_pattern_mismatch", msg));
+        }
+        Ok(text.trim().to_owned())
+    }
+}
+
 /// A secret: any characters, kept exactly as they are.
 pub fn secret(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
     move |value| text(value, least, most).map(str::to_owned)
@@ -295,6 +307,25 @@ pub fn phone_number(value: &Value) -> Result<String, Wrong> {
         return Ok(text.to_owned());
     }
     Err(Wrong::new("string_pattern_mismatch", "expected 10 to 15 digits"))
+}
+
+/// The longest address that SMTP can carry.
+const LONGEST_EMAIL: usize = 254;
+
+/// An e-mail address. ASCII only: not every mail server takes others.
+///
+/// # Errors
+/// Anything else.
+pub fn email(value: &Value) -> Result<String, Wrong> {
+    let text = text(value, 3, LONGEST_EMAIL)?;
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic());
+    match text.parse::<lettre::Address>() {
+        Ok(address) if is_plain && address.domain().contains('.') => Ok(text.to_owned()),
+        _ => Err(Wrong::new(
+            "string_pattern_mismatch",
+            "expected an address such as me@mail.example",
+        )),
+    }
 }
 
 /// A product's catalogue name: capital letters, digits and underscores, and no number, which would

@@ -50,6 +50,15 @@ pub enum Unsafe {
     /// Everybody between us and Stripe could read the key.
     #[error("STRIPE_API_URL is not https: unset it")]
     PlainStripe,
+    /// Mail would come from an address that nobody has.
+    #[error("MAIL_FROM is not set: set it to the address in whose name the club sends mail")]
+    DemoSender,
+    /// Links in mails would lead nowhere.
+    #[error(
+        "NEXT_PUBLIC_API_ORIGIN is not set, and links in mails need it: set it to the address at \
+         which browsers reach the club"
+    )]
+    NoOriginForLinks,
     /// Demo users are in the database.
     #[error(
         "the database holds demo accounts with known passwords ({0}): use another database, or \
@@ -78,6 +87,8 @@ impl Config {
             (self.auth.totp_key.reveal() == DEMO_TOTP_KEY, Unsafe::DefaultTotpKey),
             (!self.club.limits, Unsafe::LimitsOff),
             (self.fault.is_some(), Unsafe::Fault),
+            (self.sends_mail() && self.mail.has_demo_sender(), Unsafe::DemoSender),
+            (self.sends_mail() && self.http.public_origin.is_none(), Unsafe::NoOriginForLinks),
         ]
         .into_iter()
         .filter_map(|(is_so, reason)| is_so.then_some(reason))
@@ -89,6 +100,10 @@ impl Config {
     #[must_use]
     pub fn has_demo_signing_key(&self) -> bool {
         self.auth.signing_key.reveal() == DEMO_SIGNING_KEY
+    }
+
+    fn sends_mail(&self) -> bool {
+        self.mail.smtp.is_some()
     }
 
     /// Whether everybody can make the secrets of services.
@@ -147,6 +162,21 @@ mod tests {
             Unsafe::Fault,
         ];
         assert_eq!(found(&settings), all);
+    }
+
+    #[test]
+    fn production_sends_mail_in_its_own_name_with_links_that_lead_somewhere() {
+        let safe = [
+            ("ENVIRONMENT", "production"),
+            ("CLUB_FINGERPRINT_KEY", "secret"),
+            ("CLUB_SIGNING_KEY", "secret"),
+            ("CLUB_SERVICE_KEY", "secret"),
+            ("MAIL_SMTP_URL", "smtps://mail.example"),
+        ];
+        assert_eq!(found(&safe), [Unsafe::DemoSender, Unsafe::NoOriginForLinks]);
+        let origin = ("NEXT_PUBLIC_API_ORIGIN", "https://club.test");
+        let told = [&safe[..], &[("MAIL_FROM", "hello@club.test"), origin]].concat();
+        assert_eq!(found(&told), []);
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub enum Reason {
     NicknameTaken,
     /// Somebody has this phone number.
     PhoneNumberTaken,
+    /// Somebody has confirmed this address.
+    EmailTaken,
+    /// A mailed link works no more.
+    LinkExpired,
     /// Not enough gold.
     InsufficientGold,
     /// The balance would be larger than any may be.
@@ -200,6 +204,8 @@ impl Reason {
             Self::SiteIdTaken => (409, "SITE_ID_TAKEN", "The site id is taken"),
             Self::NicknameTaken => (409, "NICKNAME_TAKEN", "The nickname is taken"),
             Self::PhoneNumberTaken => (409, "PHONE_NUMBER_TAKEN", "The phone number is taken"),
+            Self::EmailTaken => (409, "EMAIL_TAKEN", "The address is taken"),
+            Self::LinkExpired => (410, "LINK_EXPIRED", "The link works no more"),
             Self::InsufficientGold => (409, "INSUFFICIENT_GOLD", "Not enough gold"),
             Self::BalanceTooLarge => (409, "BALANCE_TOO_LARGE", "The balance would be too large"),
             Self::PurchaseAbandoned => (409, "PURCHASE_ABANDONED", "The purchase was given up"),

@@ -12,6 +12,7 @@ use commands::standing::StandingRefusal;
 use domain::account::{AccountRefusal, FraudRule, SpendLock};
 use domain::approval::ApprovalRefusal;
 use domain::audit::AuditRefusal;
+use domain::campaign::CampaignRefusal;
 use domain::identity::IdentityRefusal;
 use domain::invite::InviteRefusal;
 use domain::job::JobRefusal;
@@ -205,6 +206,19 @@ impl From<LiveEventRefusal> for ApiError {
             LiveEventRefusal::AlreadyDefined
             | LiveEventRefusal::Ended
             | LiveEventRefusal::NoLeaderboard => told(Reason::Conflict),
+        }
+    }
+}
+
+impl From<CampaignRefusal> for ApiError {
+    fn from(refusal: CampaignRefusal) -> Self {
+        let told = |reason| Self::new(reason, refusal.to_string());
+        match refusal {
+            CampaignRefusal::NotFound => told(Reason::NotFound),
+            CampaignRefusal::AlreadyDrawnUp
+            | CampaignRefusal::NotStarted
+            | CampaignRefusal::AlreadyStarted
+            | CampaignRefusal::Finished => told(Reason::Conflict),
         }
     }
 }

@@ -85,6 +85,9 @@ impl Class {
             "/api/auth/login"
             | "/api/auth/admin/login"
             | "/api/auth/signup"
+            | "/api/auth/password/forgot"
+            | "/api/auth/password/reset"
+            | "/api/users/profile/email/confirm"
             | "/api/auth/refresh" => Self::Entrance,
             "/api/actions" | "/api/shop/webhook/payment" => Self::Services,
             _ if may.is_none() => Self::Public,

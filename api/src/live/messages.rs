@@ -196,7 +196,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::LiveEvent(..)
         | ClubEvent::Approval(..)
         | ClubEvent::Job(..)
-        | ClubEvent::Invite(..) => vec![],
+        | ClubEvent::Invite(..)
+        | ClubEvent::Campaign(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, (kind, data))| {

@@ -52,6 +52,7 @@ impl Showcase {
             | ClubEvent::Mission(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
+            | ClubEvent::Campaign(..)
             | ClubEvent::Invite(..) => None,
         }
     }

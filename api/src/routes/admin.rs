@@ -2,10 +2,12 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod campaigns;
 pub mod events;
 pub mod grants;
 pub mod invites;
 pub mod jobs;
+pub mod mails;
 pub mod missions;
 pub mod packages;
 pub mod products;

@@ -1,5 +1,6 @@
 //! Signing up and in, and out again.
 
+pub mod reset;
 pub mod sessions;
 pub mod totp;
 

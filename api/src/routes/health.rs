@@ -29,6 +29,8 @@ pub struct Ready {
     dependencies: Dependencies,
     /// The log's head on this node.
     position: u64,
+    /// Mails that wait to be sent.
+    mail_queued: i64,
     /// What follows the log.
     followers: Vec<Follower>,
 }
@@ -41,6 +43,8 @@ pub struct Dependencies {
     /// `up`, `off` (nobody takes payments), or until when the payment provider rests after too many
     /// failures. The service is ready all the same.
     payments: String,
+    /// `up`, `off` (no mail is sent), or why the mail server takes none. The service is ready all the same.
+    mail: String,
 }
 
 /// A follower of the log.
@@ -92,8 +96,9 @@ pub async fn ready(State(app): State<App>) -> Response {
     };
     let ready = Ready {
         status: if is_ready { "ready" } else { "not_ready" },
-        dependencies: Dependencies { postgres, payments: payments(&app) },
+        dependencies: Dependencies { postgres, payments: payments(&app), mail: mail(&app) },
         position: app.commands.bus.head().position,
+        mail_queued: app.mail.queued(),
         followers,
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -105,6 +110,14 @@ fn payments(app: &App) -> String {
         _ if !app.config.payments.is_on() => "off".to_owned(),
         Condition::Up => "up".to_owned(),
         Condition::Resting { until } => format!("resting until {}", rfc3339(until)),
+    }
+}
+
+fn mail(app: &App) -> String {
+    match app.mail.away() {
+        _ if !app.mail.is_on() => "off".to_owned(),
+        None => "up".to_owned(),
+        Some(why) => format!("away: {why}"),
     }
 }
 

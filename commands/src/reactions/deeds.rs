@@ -64,7 +64,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
     let caller = Caller::system(NAME);

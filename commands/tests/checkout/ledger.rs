@@ -139,7 +139,8 @@ impl Ledger {
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

@@ -115,4 +115,8 @@ impl<S: Sink> Follow for Sinking<S> {
             Ok(())
         })
     }
+
+    fn idle(&mut self) -> Outcome<'_, ()> {
+        Box::pin(self.sink.idle())
+    }
 }

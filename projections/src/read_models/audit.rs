@@ -195,6 +195,7 @@ impl ReadModel for AuditLines {
 fn target_of(note: &AuditEvent) -> String {
     match note {
         AuditEvent::AttemptRefused { path, .. } => path.clone(),
-        AuditEvent::PersonalDataSeen { player: PlayerId(player), .. } => player.to_string(),
+        AuditEvent::PersonalDataSeen { player: PlayerId(player), .. }
+        | AuditEvent::MailResent { player: PlayerId(player), .. } => player.to_string(),
     }
 }

@@ -280,7 +280,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

@@ -21,16 +21,17 @@ use crate::follower::FollowerError;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "standings";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
-/// Null is what was never told: the lowest rank, a player's role, no ban.
+/// Null is what was never told: the lowest rank, a player's role, no ban, mail as usual.
 const COLUMNS: &str = "(
     position     bigint not null,
     player_id    bigint not null,
     rank         text,
     role         text,
     banned_at    timestamptz,
-    banned_until timestamptz
+    banned_until timestamptz,
+    mail_suppressed_at timestamptz
 )";
 
 /// A player's standing.
@@ -68,6 +69,8 @@ pub struct Overview {
     pub xp: u64,
     /// The standing.
     pub standing: StandingRow,
+    /// Whether they get no mail, as the staff decided.
+    pub is_mail_suppressed: bool,
 }
 
 /// These players in a list, ordered by player, all as of one position; who has no account is missing.
@@ -78,7 +81,8 @@ pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Over
     let rows =
         "select holds.player_id, holds.gold_paid + holds.gold_free as gold, holds.vip_points,
                        coalesce(level.xp, 0) as xp, standing.rank, standing.role,
-                       standing.banned_at, standing.banned_until
+                       standing.banned_at, standing.banned_until,
+                       standing.mail_suppressed_at is not null as is_mail_suppressed
                   from read.balances holds
                   left join read.levels level using (player_id)
                   left join read.standings standing using (player_id)
@@ -91,9 +95,39 @@ pub async fn overview(pool: &PgPool, players: &[PlayerId]) -> Result<At<Vec<Over
             vip_points: number(row, "vip_points")?,
             xp: number(row, "xp")?,
             standing: standing(row)?,
+            is_mail_suppressed: row.try_get("is_mail_suppressed")?,
         })
     };
     read_at(pool, rows, |query| query.bind(ids), of_row).await
+}
+
+/// Whoever gets no mail, as the staff decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MailSuppressedRow {
+    /// Who.
+    pub user_id: PlayerId,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+/// Everybody who gets no mail, by number, behind the number `after`, `limit` at most.
+///
+/// # Errors
+/// `NotBuilt` before the first generation is promoted; else if the database does not answer.
+pub async fn mail_suppressed(
+    pool: &PgPool,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<At<Vec<MailSuppressedRow>>, ReadError> {
+    let rows = "select player_id, mail_suppressed_at from read.standings
+                 where mail_suppressed_at is not null and player_id > $1
+                 order by player_id limit $2";
+    let after = i64::try_from(after.unwrap_or(0)).unwrap_or(i64::MAX);
+    let of_row = |row: &PgRow| {
+        let user_id = PlayerId(row.try_get("player_id")?);
+        Ok(MailSuppressedRow { user_id, since: row.try_get("mail_suppressed_at")? })
+    };
+    read_at(pool, rows, |query| query.bind(after).bind(i64::from(limit)), of_row).await
 }
 
 fn standing(row: &PgRow) -> Result<StandingRow, ReadError> {
@@ -119,6 +153,7 @@ struct Change {
     rank: Option<Rank>,
     role: Option<Option<RoleCode>>,
     ban: Option<Option<BanRow>>,
+    mail_suppressed_at: Option<Option<DateTime<Utc>>>,
 }
 
 impl Change {
@@ -131,8 +166,11 @@ impl Change {
             }
             IdentityEvent::Banned { at, until } => self.ban = Some(Some(BanRow { at, until })),
             IdentityEvent::Unbanned { .. } => self.ban = Some(None),
+            IdentityEvent::MailSuppressed { at } => self.mail_suppressed_at = Some(Some(at)),
+            IdentityEvent::MailAllowed { .. } => self.mail_suppressed_at = Some(None),
             IdentityEvent::SessionsEnded { .. }
             | IdentityEvent::SessionEnded { .. }
+            | IdentityEvent::ProfileChanged { .. }
             | IdentityEvent::TotpEnrolled { .. }
             | IdentityEvent::TotpRemoved { .. } => return,
         }
@@ -183,13 +221,14 @@ impl ReadModel for Standings {
     fn copy_out(&mut self, rows: &mut CopyRows) {
         for (player, change) in self.0.drain().filter(|(_, change)| !change.is_nothing()) {
             let ban = change.ban.flatten();
-            rows.row(6)
+            rows.row(7)
                 .int(change.position)
                 .int(player.0)
                 .optional_text(change.rank.map(rank))
                 .optional_text(change.role.flatten().as_ref().map(RoleCode::as_str))
                 .optional_time(ban.map(|ban| ban.at))
-                .optional_time(ban.and_then(|ban| ban.until));
+                .optional_time(ban.and_then(|ban| ban.until))
+                .optional_time(change.mail_suppressed_at.flatten());
         }
     }
 }
@@ -202,14 +241,17 @@ async fn bring(
     table: &str,
 ) -> Result<(), FollowerError> {
     let sql = format!(
-        "insert into {table} as has (position, player_id, rank, role, banned_at, banned_until)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into {table} as has
+                (position, player_id, rank, role, banned_at, banned_until, mail_suppressed_at)
+         values ($1, $2, $3, $4, $5, $6, $9)
          on conflict (player_id) do update set
             position = excluded.position,
             rank = coalesce(excluded.rank, has.rank),
             role = case when $7 then excluded.role else has.role end,
             banned_at = case when $8 then excluded.banned_at else has.banned_at end,
-            banned_until = case when $8 then excluded.banned_until else has.banned_until end"
+            banned_until = case when $8 then excluded.banned_until else has.banned_until end,
+            mail_suppressed_at =
+                case when $10 then excluded.mail_suppressed_at else has.mail_suppressed_at end"
     );
     let ban = change.ban.flatten();
     sqlx::query(&sql)
@@ -221,6 +263,8 @@ async fn bring(
         .bind(ban.and_then(|ban| ban.until))
         .bind(change.role.is_some())
         .bind(change.ban.is_some())
+        .bind(change.mail_suppressed_at.flatten())
+        .bind(change.mail_suppressed_at.is_some())
         .execute(connection)
         .await?;
     Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Days, Utc};
 use domain::account::Account;
 use domain::approval::{Approval, Ending};
+use domain::campaign::CampaignStatus;
 use domain::id::{ItemId, JobId, PlayerId, ProductId};
 use domain::job::{Job, JobStatus, Segment};
 use domain::offer::{Rank, Ware};
@@ -21,8 +22,8 @@ use super::items::ItemStatus;
 use super::jobs::ShownStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
-    balances, books, catalog, invites, items, job_lines, jobs, levels, packages, promos, purchases,
-    rewards, segments, standings, statement, streaks,
+    balances, books, campaigns, catalog, invites, items, job_lines, jobs, levels, packages, promos,
+    purchases, rewards, segments, standings, statement, streaks,
 };
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
@@ -80,7 +81,10 @@ async fn players_have_what_their_accounts_have() {
     let shown = standings::overview(&pool, &players).await.unwrap().rows;
     let (at, mut roles, mut bans) = (history.now(), 0, 0);
     for (player, standing) in history.standings() {
-        let row = shown.iter().find(|row| row.user_id.0 == player).map(|row| row.standing);
+        let seen = shown.iter().find(|row| row.user_id.0 == player);
+        let row = seen.map(|row| row.standing);
+        let is_suppressed = seen.is_some_and(|row| row.is_mail_suppressed);
+        assert_eq!(is_suppressed, standing.is_mail_suppressed() && seen.is_some());
         let ban = row.and_then(|row| row.ban).filter(|ban| ban.until.is_none_or(|it| at < it));
         assert_eq!(row.map(|row| row.rank).unwrap_or_default(), standing.rank());
         assert_eq!(row.and_then(|row| row.role), standing.role());
@@ -265,6 +269,29 @@ async fn a_segment_is_who_has_what_it_says_and_no_role() {
     let asked = [PlayerId(1), PlayerId(888), PlayerId(2), PlayerId(777)];
     let unknown = segments::unknown(&pool, &asked).await.unwrap().rows;
     assert_eq!(unknown, [PlayerId(777), PlayerId(888)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn campaigns_stand_as_their_streams_say() {
+    let (pool, history) = followed(28, 6_000).await;
+    let all = campaigns::page(&pool, None, MANY).await.unwrap().rows;
+    assert_eq!(all.len(), history.campaigns().count());
+    assert!(all.is_sorted_by(|a, b| a.drawn_position > b.drawn_position));
+    for (id, campaign) in history.campaigns() {
+        let shown = campaigns::by_id(&pool, id).await.unwrap().rows.unwrap();
+        assert_eq!((Some(&shown.terms), shown.status), (campaign.terms(), campaign.status()));
+        assert_eq!(shown.starts_at, campaign.starts_at());
+        let is_finished = campaign.status() == CampaignStatus::Finished;
+        assert_eq!(
+            (shown.finished_at.is_some(), shown.counts.is_some()),
+            (is_finished, is_finished)
+        );
+        assert!(all.contains(&shown));
+    }
+    let now = history.now();
+    let running = campaigns::running(&pool, now).await.unwrap();
+    let told = history.campaigns().filter(|(_, campaign)| campaign.runs(now)).map(|(id, _)| id);
+    assert_eq!(running, told.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

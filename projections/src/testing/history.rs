@@ -1,6 +1,7 @@
 //! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
 
 mod approvals;
+mod campaigns;
 mod invites;
 mod jobs;
 mod play;
@@ -14,9 +15,10 @@ use domain::account::{Account, AccountCommand, FraudRule, Sale};
 use domain::aggregate::Aggregate;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
+use domain::campaign::Campaign;
 use domain::id::{
-    ApprovalId, EnrolmentId, InviteCode, ItemId, JobId, PackageCode, PlayerId, ProductId, PromoCode,
-    ReceiptCode, SessionId,
+    ApprovalId, CampaignId, EnrolmentId, InviteCode, ItemId, JobId, PackageCode, PlayerId,
+    ProductId, PromoCode, ReceiptCode, SessionId,
 };
 use domain::identity::{Identity, IdentityCommand};
 use domain::invite::{Invite, InviteCommand, InviteTerms};
@@ -52,6 +54,7 @@ pub(crate) struct History {
     invites: BTreeMap<InviteCode, Stream<Invite>>,
     approvals: BTreeMap<ApprovalId, Stream<Approval>>,
     jobs: BTreeMap<JobId, Stream<Job>>,
+    campaigns: BTreeMap<CampaignId, Stream<Campaign>>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
     unpaid: Vec<(i64, ReceiptCode)>,
@@ -109,6 +112,7 @@ impl History {
             invites: BTreeMap::new(),
             approvals: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            campaigns: BTreeMap::new(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
             unpaid: Vec::new(),
@@ -172,6 +176,7 @@ impl History {
         }
         self.run_invites(out);
         self.run_jobs(out);
+        self.run_campaigns(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
             return self.sign_up(player, out);
@@ -195,8 +200,10 @@ impl History {
 
     fn note(&mut self, player: i64, out: &mut Vec<StoredEvent>) {
         let at = self.now();
-        let event = if self.random.random_bool(0.5) {
+        let event = if self.random.random_bool(0.3) {
             AuditEvent::PersonalDataSeen { at, player: PlayerId(player) }
+        } else if self.random.random_bool(0.3) {
+            AuditEvent::MailResent { at, mail: 1, player: PlayerId(player) }
         } else {
             let [method, path, code] =
                 ["POST", "/api/admin/grants", "FORBIDDEN"].map(str::to_owned);
@@ -212,7 +219,7 @@ impl History {
         if self.random.random_ratio(1, 9) {
             return self.note(player, out);
         }
-        let change = match self.random.random_range(0..10) {
+        let change = match self.random.random_range(0..13) {
             0..3 => {
                 let rank = if some { Rank::Vip } else { Rank::Standard };
                 IdentityCommand::ChangeRank { at, rank }
@@ -226,6 +233,9 @@ impl History {
                 IdentityCommand::EnrolTotp { at, enrolment, but: session }
             }
             8 => IdentityCommand::RemoveTotp { at, only: None, but: some.then_some(session) },
+            9 => IdentityCommand::ChangeProfile { at },
+            10 => IdentityCommand::SuppressMail { at },
+            11 => IdentityCommand::AllowMail { at },
             _ => IdentityCommand::EndSession { at, session },
         };
         self.identities.entry(player).or_default().ask(player, &change, out);

@@ -197,7 +197,8 @@ impl Meaning {
             ClubEvent::Role(..)
             | ClubEvent::Audit(..)
             | ClubEvent::Approval(..)
-            | ClubEvent::Job(..) => {
+            | ClubEvent::Job(..)
+            | ClubEvent::Campaign(..) => {
                 self.sequence(&recorded.event);
             }
             ClubEvent::Activity(player, event) => {

@@ -3,11 +3,13 @@
 mod approvals;
 mod audit;
 mod bans;
+pub mod campaigns;
 mod dry_runs;
 mod events;
 mod grants;
 mod invites;
 mod jobs;
+mod mails;
 mod missions;
 mod packages;
 mod products;

@@ -1,5 +1,6 @@
 //! `/api/auth`.
 
+mod reset;
 mod sessions;
 mod sign_in;
 mod sign_up;

@@ -1,5 +1,7 @@
 //! `/api/users`.
 
+mod profile;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

@@ -2,33 +2,34 @@
 
 use domain::id::PlayerId;
 use domain::identity::IdentityEvent;
-use domain::offer::Rank;
 use serde::Serialize;
 
 use super::{Data, Told};
 use crate::routes::rank_name;
 
-/// What has changed: what has not, the message does not say.
+/// What has changed: what has not, the message does not say. Names and addresses are personal: that they have
+/// changed is told, what they are now is read.
 #[derive(Debug, Serialize)]
 pub(super) struct ProfileData {
     user_id: PlayerId,
-    rank: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<&'static str>,
 }
 
-/// The message about another rank. Bans and ended sessions end the feed itself.
+/// The message about a profile or rank. Bans and ended sessions end the feed itself.
 pub(super) fn about(user_id: PlayerId, event: &IdentityEvent) -> Vec<Told> {
-    match event {
-        IdentityEvent::RankChanged { rank, .. } => vec![told(user_id, *rank)],
+    let rank = match event {
+        IdentityEvent::RankChanged { rank, .. } => Some(rank_name(*rank)),
+        IdentityEvent::ProfileChanged { .. } => None,
         IdentityEvent::RoleGiven { .. }
         | IdentityEvent::Banned { .. }
         | IdentityEvent::Unbanned { .. }
         | IdentityEvent::SessionsEnded { .. }
         | IdentityEvent::SessionEnded { .. }
         | IdentityEvent::TotpEnrolled { .. }
-        | IdentityEvent::TotpRemoved { .. } => vec![],
-    }
-}
-
-fn told(user_id: PlayerId, rank: Rank) -> Told {
-    ("profile_update", Data::Profile(ProfileData { user_id, rank: rank_name(rank) }))
+        | IdentityEvent::TotpRemoved { .. }
+        | IdentityEvent::MailSuppressed { .. }
+        | IdentityEvent::MailAllowed { .. } => return vec![],
+    };
+    vec![("profile_update", Data::Profile(ProfileData { user_id, rank }))]
 }

@@ -141,7 +141,8 @@ pub async fn change_password(
     let hash = app.passwords.hash(wish.new_password).await?;
     // Others are logged out first: a crash in between leaves the old password, and them outside.
     let ended = end_all(&app, &asked, player.id(), Some(player.0.key.id)).await?;
-    if !app.users.replace_hash(player.id(), &user.password_hash, &hash).await? {
+    let (hashes, now) = ((&*user.password_hash, &*hash), app.commands.clock.now());
+    if !app.resets.change(player.id(), hashes, now).await? {
         let detail = "the password was changed by another request meanwhile: sign in with that one";
         return Err(ApiError::new(Reason::Conflict, detail));
     }
@@ -176,7 +177,7 @@ pub(super) async fn end_one(
 }
 
 /// The log goes first: it remembers for good up to when all sessions have ended.
-async fn end_all(
+pub(super) async fn end_all(
     app: &App,
     asked: &Asked,
     player: PlayerId,

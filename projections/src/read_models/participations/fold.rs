@@ -352,7 +352,8 @@ impl ReadModel for Participations {
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

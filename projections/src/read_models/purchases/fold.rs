@@ -474,7 +474,8 @@ impl ReadModel for Purchases {
             | ClubEvent::LiveEvent(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Invite(..) => {}
+            | ClubEvent::Invite(..)
+            | ClubEvent::Campaign(..) => {}
         }
     }
 

@@ -9,6 +9,7 @@ use sqlx::Row;
 
 use crate::app::{Answer, App};
 use crate::jobs::{JOBS, id_of, until};
+use crate::mailbox;
 use crate::phone::Phone;
 
 /// A command: its address in the description, with what to put there, and a body.
@@ -30,7 +31,12 @@ fn command(method: &'static str, route: &'static str, names: &[&str], body: Valu
 
 /// Every command of the administration, in an order in which each makes sense.
 #[expect(clippy::too_many_lines, reason = "a table: every command of the administration")]
-fn commands(receipts: [&str; 2], approvals: [&str; 2], jobs: [&str; 3]) -> Vec<Command> {
+fn commands(
+    receipts: [&str; 2],
+    approvals: [&str; 2],
+    jobs: [&str; 3],
+    mail: &str,
+) -> Vec<Command> {
     let why = || json!({"reason": "a dry run"});
     let pack = json!({"sku": "DRY", "name": "팩", "name_en": "Pack", "price_cents": 1, "gold": 1});
     let event = json!({"name": "시험", "name_en": "Test", "type": "special",
@@ -93,6 +99,30 @@ fn commands(receipts: [&str; 2], approvals: [&str; 2], jobs: [&str; 3]) -> Vec<C
         command("DELETE", "/api/admin/users/{id}/totp", &["10"], why()),
         command("POST", "/api/admin/users/{id}/ban", &["9"], why()),
         command("POST", "/api/admin/users/{id}/unban", &["9"], why()),
+        command("POST", "/api/admin/mails/{id}/resend", &[mail], json!({})),
+        command(
+            "POST",
+            "/api/admin/mails/suppressions",
+            &[],
+            json!({"user_id": 10, "reason": "a dry run"}),
+        ),
+        command("DELETE", "/api/admin/mails/suppressions/{id}", &["10"], json!({})),
+        command(
+            "POST",
+            "/api/admin/campaigns",
+            &[],
+            json!({"subject": "소식", "subject_en": "News", "body": "본문", "body_en": "Text",
+            "audience": {"list": [23, 23, 24]}}),
+        ),
+        command("POST", "/api/admin/campaigns/{id}/test", &["1"], json!({})),
+        command(
+            "POST",
+            "/api/admin/campaigns/{id}/start",
+            &["1"],
+            json!({"starts_at": "2036-01-01T00:00:00Z"}),
+        ),
+        command("POST", "/api/admin/campaigns/{id}/stop", &["1"], json!({})),
+        command("POST", "/api/admin/campaigns/{id}/resume", &["1"], json!({})),
         command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
         command("POST", "/api/admin/invites/{code}/deactivate", &["DRYRUN"], json!({})),
         command("POST", products, &[], pack),
@@ -204,8 +234,10 @@ async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
     let joined = app.post("/api/events/join", Some(&player), json!({"event_id": 2})).await;
     assert_eq!(joined.status, 200, "{}", joined.text);
     let receipts = [&bought, &pending].map(|it| it.body["receipt_code"].as_str().unwrap());
+    let mail =
+        mailbox::until(&app, &admin, 23, ("receipt", "not_configured")).await["id"].to_string();
     let commands =
-        commands(receipts, [&approvals[0], &approvals[1]], [&jobs[0], &jobs[1], &jobs[2]]);
+        commands(receipts, [&approvals[0], &approvals[1]], [&jobs[0], &jobs[1], &jobs[2]], &mail);
 
     for (number, command) in commands.iter().enumerate() {
         let (name, key) = (format!("{} {}", command.method, command.path), format!("dry-{number}"));
