@@ -8,6 +8,7 @@ for it. Started by ops/smtp.
     refuse-for-now…@     451 at each try
     refuse-once…@        451 at the first try
     hang-up-once…@       the connection breaks in the middle of the first mail
+    hang-up-always…@     the connection breaks in the middle of each mail
 """
 
 import asyncio
@@ -57,7 +58,8 @@ class Keeper:
 class Server(SMTP):
     async def smtp_DATA(self, arg):
         addresses = self.envelope.rcpt_tos if self.envelope else []
-        if any(a.startswith('hang-up-once') and is_first(a) for a in addresses):
+        if any(a.startswith('hang-up-always') or
+               a.startswith('hang-up-once') and is_first(a) for a in addresses):
             await self.push('354 go on')
             await self._reader.readline()
             self.transport.abort()

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Mail;
-use super::compose::{Composed, Composer};
+use super::compose::{Composed, Composer, Letter};
 use super::outbox::{COLUMNS, Entry, Status, entry};
 use super::smtp::Given;
 use crate::faults::Fault;
@@ -115,27 +115,33 @@ impl Sender {
                 return (Outcome::tried(mail, now, "it cannot be written".to_owned()), Turn::Done);
             }
         };
+        self.give(mail, &letter, now).await
+    }
+
+    async fn give(&self, mail: &Entry, letter: &Letter, now: DateTime<Utc>) -> (Outcome, Turn) {
         let Some(smtp) = &self.mail.smtp else { return (Outcome::waits(mail, now), Turn::Idle) };
-        let given = smtp.give(&letter, &self.mail.key.message_id(&mail.key)).await;
+        let given = smtp.give(letter, &self.mail.key.message_id(&mail.key)).await;
         if given == Given::Taken {
             Fault::MailSent.strikes_if(self.mail.fault);
         }
-        self.is_away(&given);
-        match given {
-            Given::Taken => {
-                let said = None;
-                (Outcome { said, attempts: 1, ..Outcome::ended(Status::Sent, now) }, Turn::Done)
-            }
-            Given::Never(said) => {
-                let said = Some(said);
-                (Outcome { said, attempts: 1, ..Outcome::ended(Status::Failed, now) }, Turn::Done)
-            }
-            Given::Later(said) => (Outcome::tried(mail, now, said), Turn::Done),
-            // No try of this mail: whoever is first in line finds out when the server is back.
-            Given::Away(said) | Given::Shut(said) => {
-                (Outcome { said: Some(said), ..Outcome::waits(mail, mail.due_at) }, Turn::Away)
-            }
-        }
+        let ended = |status, said| Outcome { said, attempts: 1, ..Outcome::ended(status, now) };
+        let (outcome, away) = match given {
+            Given::Taken => (ended(Status::Sent, None), None),
+            Given::Never(said) => (ended(Status::Failed, Some(said)), None),
+            Given::Later(said) => (Outcome::tried(mail, now, said), None),
+            Given::Away(said) | Given::Shut(said) => match smtp.is_there().await {
+                // It is there for others: a mail at which it breaks off must not hold them up.
+                Ok(()) => (Outcome::tried(mail, now, said), None),
+                // No try of this mail: whoever is first in line finds out when the server is back.
+                Err(_) => {
+                    let waits = Outcome::waits(mail, mail.due_at);
+                    (Outcome { said: Some(said.clone()), ..waits }, Some(said))
+                }
+            },
+        };
+        let turn = if away.is_some() { Turn::Away } else { Turn::Done };
+        self.is_away(away);
+        (outcome, turn)
     }
 
     /// A day is over.
@@ -146,12 +152,7 @@ impl Sender {
         Outcome { said: mail.server_said.clone(), ..Outcome::ended(status, now) }
     }
 
-    fn is_away(&self, given: &Given) {
-        let why = if let Given::Away(said) | Given::Shut(said) = given {
-            Some(said.clone())
-        } else {
-            None
-        };
+    fn is_away(&self, why: Option<String>) {
         if self.mail.away().is_some() != why.is_some() {
             match &why {
                 Some(said) => tracing::warn!(said, "the mail server is away: mail waits"),

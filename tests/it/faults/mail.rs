@@ -5,7 +5,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{App, PLAYER, PLAYER_ID, demo_database};
-use crate::mailbox::{Mailbox, club, club_on, settle, smtp_url, until};
+use crate::mailbox::{Mailbox, change, club, club_on, settle, smtp_url, until};
 use crate::routes::admin::campaigns::{ask, draw_up, finished, people};
 
 async fn buy(app: &App, player: &str) {
@@ -78,6 +78,21 @@ async fn a_server_that_hangs_up_gets_the_mail_again() {
     let mailbox = Mailbox::new("hang-up-once");
     settle(&app, (&player, PLAYER.1), &mailbox, "en").await;
     assert_eq!(mailbox.letters().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_at_which_the_server_always_hangs_up_holds_up_no_other() {
+    let app = club(&[]).await;
+    let (player, admin) = (app.player().await, app.admin().await);
+    let bad = Mailbox::new("hang-up-always");
+    let wish = json!({"email": bad.address, "current_password": PLAYER.1});
+    assert_eq!(change(&app, &player, wish).await.status, 200);
+    let other = app.sign_in("/api/auth/login", ("minjun", "1234")).await;
+    settle(&app, (&other, "1234"), &Mailbox::new("healthy"), "ko").await;
+    let waits = until(&app, &admin, PLAYER_ID, ("confirm_email", "queued")).await;
+    assert!(waits["attempts"].as_i64().unwrap() >= 1, "{waits}");
+    assert!(waits["server_said"].is_string(), "{waits}");
+    assert_eq!(app.get("/ready", None).await.body["dependencies"]["mail"], "up");
 }
 
 #[tokio::test]

@@ -75,8 +75,8 @@ async fn expected(app: &App, admin: &str, audience: Value) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_asked_for_news_gets_it_once_in_their_language_with_a_way_out() {
-    let app = club(&[("MAIL_CAMPAIGN_PER_MINUTE", "60000")]).await;
+async fn a_dry_run_tells_how_many_would_get_it() {
+    let app = club(&[]).await;
     let admin = app.admin().await;
     let people = people(&app).await;
     let ids: Vec<i64> = people.iter().map(|it| it.id).collect();
@@ -86,7 +86,13 @@ async fn whoever_asked_for_news_gets_it_once_in_their_language_with_a_way_out() 
     assert_eq!(expected(&app, &admin, json!({"segment": {"rank": "VIP"}})).await, 0);
     assert_eq!(expected(&app, &admin, json!({"segment": {"min_level": 2}})).await, 0);
     assert_eq!(expected(&app, &admin, json!({"segment": {"max_level": 1}})).await, 3);
+}
 
+#[tokio::test]
+async fn whoever_asked_for_news_gets_it_once_in_their_language_with_a_way_out() {
+    let app = club(&[("MAIL_CAMPAIGN_PER_MINUTE", "60000")]).await;
+    let admin = app.admin().await;
+    let people = people(&app).await;
     let id = draw_up(&app, &admin, json!("all")).await;
     for what in ["stop", "resume"] {
         ask(&app, &admin, id, what).await.is_problem(409, "CONFLICT");
