@@ -1,5 +1,6 @@
 //! Points at which a test can have the process end on the spot, as a crash would have it: nothing is
-//! finished, told or cleaned up. `CLUB_FAULT` names one; production refuses it.
+//! finished, told or cleaned up. And faults that a test plants to see that another test would find
+//! them. `CLUB_FAULT` names one; production refuses it.
 
 use crate::config::Config;
 
@@ -18,17 +19,21 @@ pub enum Fault {
     AccountOpened,
     /// The row says so, and nobody is signed in.
     RowActivated,
+    /// Planted: the live feed loses the first message that was given out while it read what a screen
+    /// has missed.
+    LiveSkipsAtTheJoin,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::WishChecked,
         Self::OldSignUpLapsed,
         Self::OldSignUpReleased,
         Self::NamesReserved,
         Self::AccountOpened,
         Self::RowActivated,
+        Self::LiveSkipsAtTheJoin,
     ];
 
     /// As it is written in `CLUB_FAULT`.
@@ -41,12 +46,19 @@ impl Fault {
             Self::NamesReserved => "sign_up/reserved",
             Self::AccountOpened => "sign_up/opened",
             Self::RowActivated => "sign_up/active",
+            Self::LiveSkipsAtTheJoin => "live/skips_at_the_join",
         }
+    }
+
+    /// Whether it was planted.
+    #[must_use]
+    pub fn is_planted(self, config: &Config) -> bool {
+        config.fault == Some(self)
     }
 
     /// Ends the process, if it was told to crash here.
     pub fn may_strike(self, config: &Config) {
-        if config.fault == Some(self) {
+        if self.is_planted(config) {
             std::process::abort();
         }
     }

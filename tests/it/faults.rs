@@ -6,6 +6,7 @@ mod approvals;
 mod claims;
 mod crashes;
 mod hang_ups;
+mod live;
 mod load;
 mod nodes;
 mod past_play;

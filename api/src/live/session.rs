@@ -15,6 +15,7 @@ use super::messages::{self, Close, Frame, FromClient, ME, WalletData};
 use crate::app::App;
 use crate::auth::SessionKey;
 use crate::auth::standings::Standing;
+use crate::faults::Fault;
 
 /// How long one message may take to leave.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
@@ -201,7 +202,7 @@ impl<'a> Session<'a> {
         for frame in missed {
             self.send(frame.text).await?;
         }
-        self.channel = Some(Channel { registration, position });
+        self.open(registration, position);
         Ok(())
     }
 
@@ -216,8 +217,16 @@ impl<'a> Session<'a> {
         let state = WalletData::of(self.player, &wallet.unwrap_or_default());
         let message = messages::subscribed(false, &place.cursor(), Some(state));
         self.send(message).await?;
-        self.channel = Some(Channel { registration, position: place.position });
+        self.open(registration, place.position);
         Ok(())
+    }
+
+    /// Joins the stream to what the client was given, which is everything up to a position.
+    fn open(&mut self, mut registration: Registration, position: u64) {
+        if Fault::LiveSkipsAtTheJoin.is_planted(&self.app.config) {
+            let _ = registration.frames.try_recv();
+        }
+        self.channel = Some(Channel { registration, position });
     }
 
     async fn push(&mut self, frame: Frame) -> Result<(), Ending> {
