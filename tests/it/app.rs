@@ -287,9 +287,14 @@ impl App {
         self.database
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Sends it a signal, by name: `STOP`, `CONT`, `TERM`.
     pub async fn signal(&self, name: &str) {
-        let id = self.process.id().unwrap().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([format!("-{name}"), id]).status().await;
         assert!(sent.unwrap().success());
     }

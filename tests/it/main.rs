@@ -10,6 +10,7 @@ mod app;
 mod browser;
 mod database;
 mod faults;
+mod live_client;
 mod log;
 mod newcomers;
 mod node;

@@ -2,6 +2,7 @@
 //! read, nodes that are killed, and screens that go from one node to the other. What a screen shows at
 //! a mark is what the log comes to there; nothing is lost, and nothing is told twice.
 
+mod slow;
 mod topic;
 mod trial;
 mod wire;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rand::random_range;
+use socket2::SockRef;
 use tests::live::{Door, NoTicket, Plain};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -15,8 +16,11 @@ use tokio::time::{Sleep, sleep};
 
 use super::super::nodes::Nodes;
 
-/// What the kernel may keep for a screen that does not read: little, so that the server notices.
+/// What the kernels may keep for a screen that does not read: little, so that the server notices. Its
+/// side gives each connection room for some segments, and those of this machine's own network would be
+/// of 64 kilobytes.
 const INBOX: u32 = 4_096;
+const SEGMENT: u32 = 536;
 /// The answer to an upgrade is about so long.
 const UPGRADED: usize = 250;
 /// Longer than any test.
@@ -202,6 +206,7 @@ impl Door for BadDoor {
     async fn connect(&self, host: &str) -> io::Result<BadWire> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(INBOX)?;
+        SockRef::from(&socket).set_tcp_mss(SEGMENT)?;
         let stream = socket.connect(host.parse().map_err(io::Error::other)?).await?;
         Ok(BadWire::new(stream, Arc::clone(&self.weather)))
     }
