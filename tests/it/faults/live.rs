@@ -9,7 +9,7 @@ mod wire;
 mod witness;
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::Instant;
 
 use trial::Trial;
 
@@ -17,18 +17,18 @@ use super::nodes::Setting;
 
 /// Marks come often, so that there is much to compare.
 const SETTINGS: [Setting; 3] =
-    [("CLUB_LIMITS", "off"), ("CLUB_MARK_INTERVAL_MS", "100"), ("CLUB_CHECKOUT_GRACE_MS", "300")];
-const PLAYERS: usize = 8;
+    [("CLUB_LIMITS", "off"), ("CLUB_MARK_INTERVAL_MS", "200"), ("CLUB_CHECKOUT_GRACE_MS", "300")];
+const PLAYERS: usize = 12;
 const SCREENS: usize = 48;
 const CUTS: usize = 3_000;
 const KILLS: usize = 6;
-/// On two cores that are busy with nothing else it takes half a minute.
-const AT_MOST: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
     let trial = Trial::begin(&SETTINGS, PLAYERS, SCREENS).await;
-    trial.go_on(CUTS, KILLS, AT_MOST).await;
+    let began = Instant::now();
+    trial.go_on(CUTS, KILLS).await;
+    println!("{CUTS} cuts in {:?}", began.elapsed());
     let (cuts, weather) = (trial.cuts.clone(), trial.weather.clone());
     let verdict = trial.judge().await;
     println!("{verdict:?}, {cuts:?}, {} stalls", weather.stalls());
@@ -46,8 +46,8 @@ async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_message_that_is_skipped_at_the_join_is_found() {
     let settings = [&SETTINGS[..], &[("CLUB_FAULT", "live/skips_at_the_join")]].concat();
-    let trial = Trial::begin(&settings, PLAYERS, SCREENS).await;
-    trial.go_on(CUTS / 4, 0, AT_MOST).await;
+    let trial = Trial::begin(&settings, PLAYERS / 3, SCREENS).await;
+    trial.go_on(CUTS / 4, 0).await;
     let verdict = trial.judge().await;
     println!("{verdict:?}");
     assert!(verdict.wrong.iter().any(|it| it.ends_with("was lost")), "{verdict:?}");
