@@ -64,6 +64,11 @@ pub struct Company {
 }
 
 impl Company {
+    /// The same people, at another server.
+    pub fn at(self, server: &Server) -> Self {
+        Self { club: Club::at(server.address), ..self }
+    }
+
     /// Signs everybody in, and one player more, of whom the slow screens are.
     pub async fn sign_in(server: &Server, players: usize) -> Result<Self> {
         let club = Club::at(server.address);

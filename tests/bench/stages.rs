@@ -334,8 +334,12 @@ impl Stages {
         let players = (crowd.players + 1).to_string();
         service::club(&bin, &url, &["migrate"]).await?;
         service::club(&bin, &url, &["seed", "--players", &players]).await?;
+        // Hashing passwords leaves much memory behind, in which connections would find room for nothing.
         let server = Server::club(&bin, &url, &self.folder.join("live.log")).await?;
         let company = Company::sign_in(&server, crowd.players).await?;
+        server.stop().await?;
+        let server = Server::club(&bin, &url, &self.folder.join("live.log")).await?;
+        let company = company.at(&server);
         settle(server.address).await?;
         let measured = live::measure(live, &server, &company, crowd).await;
         server.stop().await?;

@@ -7,6 +7,7 @@
 
 mod options;
 mod progress;
+mod sessions;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use tests::load::{
 
 use options::{Format, Options};
 use progress::Progress;
+use sessions::{Company, company};
 
 /// Everything that was measured.
 #[derive(Debug, Default, Serialize)]
@@ -54,22 +56,18 @@ async fn run(options: &Options) -> Result<Report> {
     open_files(options.idle + options.active)?;
     let progress = Progress::new(!options.quiet);
     let club = Club::at(at);
-    let names = (options.player_name.as_str(), options.player_password.as_str());
-    let onlookers = options.onlookers();
-    let everybody = options.active + onlookers;
-    let players =
-        club.players(everybody, names, |n| progress.show("players signed in", n, everybody));
-    let players = players.await.context(
-        "players are made by `club seed --players N`, and the club must run with CLUB_LIMITS=off",
-    )?;
+    let Company { staff, players } = company(&club, options, &progress).await?;
     let (active, onlookers) = players.split_at(options.active);
     let mut report = Report::default();
+    if options.only_sign_in {
+        return Ok(report);
+    }
     let idle = match options.idle {
         0 => None,
         count => Some(idle(&club, onlookers, count, options, &progress, &mut report).await?),
     };
     if options.active > 0 {
-        report.active = Some(play(&club, active, options, &progress).await?);
+        report.active = Some(play((&club, &staff), active, options, &progress).await?);
     }
     if let (Some(idle), Some(figures)) = (idle, &mut report.idle) {
         figures.cuts = idle.cuts();
@@ -101,14 +99,13 @@ async fn idle(
 }
 
 async fn play(
-    club: &Club,
+    (club, staff): (&Club, &Member),
     players: &[Member],
     options: &Options,
     progress: &Progress,
 ) -> Result<ActiveFigures> {
-    let staff = club.staff(&options.staff_name, &options.staff_password).await?;
     let tell = |n| progress.show("players who listen", n, players.len());
-    let mut active = Active::listen(club, &staff, players, tell).await?;
+    let mut active = Active::listen(club, staff, players, tell).await?;
     let plan = Plan { rate: options.rate, warm_up: options.warm_up(), window: options.window() };
     let whole = (plan.warm_up + plan.window).as_secs();
     let tell = |left: u64| {

@@ -1,6 +1,7 @@
 //! What the command line says.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -15,13 +16,16 @@ What is measured:
   from answer    from the answer, by which the giver knows that it is durable, until the screen has it;
                  0 where the screen was first. The time from commit to receipt is more, by the answer's
                  way.
-  memory         resident memory of the server's process, before and with the idle connections.
+  memory         resident memory of the server's process, before and with the idle connections. Hashing
+                 passwords leaves much memory behind, in which connections find room for nothing: for a
+                 true figure, keep the sessions in a file and start the club anew before (see below).
 
 Examples:
   club seed --players 1100                               players to act with, once
   CLUB_LIMITS=off club serve                             a club that lets one machine be so many
   live-load --active 1000 --rate 1000 --seconds 30       latency, loss and repeats
-  live-load --idle 10000                                 memory for each idle connection
+  live-load --idle 10000 --sessions s.json --only-sign-in   sign in; then start the club anew, and:
+  live-load --idle 10000 --sessions s.json               memory for each idle connection
   live-load --idle 10000 --active 100 --rate 500         both at once
   live-load --active 100 --format json                   for programs
 
@@ -93,6 +97,14 @@ pub struct Options {
         default_value = "admin123"
     )]
     pub staff_password: String,
+
+    /// Keep access tokens in this file, and use those that are there and not older than ten minutes
+    #[arg(long, value_name = "FILE")]
+    pub sessions: Option<PathBuf>,
+
+    /// Sign in, and no more
+    #[arg(long, requires = "sessions")]
+    pub only_sign_in: bool,
 
     /// The server's process, for its memory [default: whoever listens there]
     #[arg(long)]

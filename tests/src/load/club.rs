@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::source::ManyDoors;
@@ -16,11 +16,11 @@ use crate::live::{Client, Options, Plain};
 const SIGN_INS: usize = 8;
 
 /// Somebody who has signed in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     /// The user's number.
     pub id: i64,
-    token: Arc<str>,
+    token: String,
 }
 
 /// See the module.
@@ -85,7 +85,7 @@ impl Club {
         let signed_in = self.post(path, None, &body).await;
         let signed_in = signed_in.with_context(|| format!("{name} cannot sign in"))?;
         let SignedIn { access_token, user } = serde_json::from_value(signed_in)?;
-        Ok(Member { id: user.id, token: access_token.into() })
+        Ok(Member { id: user.id, token: access_token })
     }
 
     /// Gives one gold; the position of that.
@@ -123,7 +123,7 @@ impl Club {
 
     /// A client of the live feed, number so-and-so of all.
     pub(super) fn listen(&self, member: &Member, number: usize) -> Client<ManyDoors> {
-        let tickets = Plain::with(self.http.clone(), String::new(), member.token.as_ref().into());
+        let tickets = Plain::with(self.http.clone(), String::new(), member.token.clone());
         let door = ManyDoors { address: Arc::clone(&self.address), tickets, number };
         Client::new(door, Options::default(), ["me"])
     }
