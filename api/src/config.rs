@@ -120,8 +120,8 @@ pub struct Config {
     pub approvals: ApprovalPolicy,
     /// What is told to operators.
     pub log: LogConfig,
-    /// `CLUB_FAULT`: where the process crashes, for tests ([`Fault::name`]); default nowhere. Refused in
-    /// production.
+    /// `CLUB_FAULT`: where the process crashes, or what fault is planted, for tests ([`Fault::name`]);
+    /// default nowhere. Refused in production.
     pub fault: Option<Fault>,
 }
 

@@ -1,5 +1,6 @@
 //! Points at which a test can have the process end on the spot, as a crash would have it: nothing is
-//! finished, told or cleaned up. `CLUB_FAULT` names one; production refuses it.
+//! finished, told or cleaned up. And faults that a test plants to see that another test would find
+//! them. `CLUB_FAULT` names one; production refuses it.
 
 use crate::config::Config;
 
@@ -22,11 +23,14 @@ pub enum Fault {
     MailSent,
     /// The outbox says of a campaign's mail that it is out of hand, and the mail server has not got it.
     CampaignMailMarked,
+    /// Planted: the live feed loses the first message that was given out while it read what a screen
+    /// has missed.
+    LiveSkipsAtTheJoin,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::WishChecked,
         Self::OldSignUpLapsed,
         Self::OldSignUpReleased,
@@ -35,6 +39,7 @@ impl Fault {
         Self::RowActivated,
         Self::MailSent,
         Self::CampaignMailMarked,
+        Self::LiveSkipsAtTheJoin,
     ];
 
     /// As it is written in `CLUB_FAULT`.
@@ -49,7 +54,14 @@ impl Fault {
             Self::RowActivated => "sign_up/active",
             Self::MailSent => "mail/sent",
             Self::CampaignMailMarked => "mail/campaign_marked",
+            Self::LiveSkipsAtTheJoin => "live/skips_at_the_join",
         }
+    }
+
+    /// Whether it was planted.
+    #[must_use]
+    pub fn is_planted(self, config: &Config) -> bool {
+        config.fault == Some(self)
     }
 
     /// Ends the process, if it was told to crash here.

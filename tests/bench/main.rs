@@ -20,6 +20,7 @@ mod grants;
 mod http;
 mod identity;
 mod in_process;
+mod live;
 mod load;
 mod long_log;
 mod loopback;
@@ -41,6 +42,7 @@ use clap::Parser;
 
 use cpu::{CpuMeter, Others};
 use database::Database;
+use live::Live;
 use options::Options;
 use players::{Accounts, Request};
 use report::Report;
@@ -74,6 +76,8 @@ enum Benchmark {
     InProcess { nodes: usize, in_flight: usize },
     /// COPY of the long log: what PostgreSQL can do at reading all events.
     CopyOut,
+    /// The live feed, or a bare websocket server beside it.
+    Live(Live),
     /// The auditor's commands on the long log.
     Audit(long_log::Audit),
 }
@@ -109,6 +113,11 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("register_http_32", Benchmark::Identity { deed: identity::Deed::SignUp, in_flight: 32 }),
     ("login_http_32", Benchmark::Identity { deed: identity::Deed::SignIn, in_flight: 32 }),
     ("refresh_http_32", Benchmark::Identity { deed: identity::Deed::Refresh, in_flight: 32 }),
+    ("limit_websocket_idle_10000", Benchmark::Live(Live::BareIdle)),
+    ("live_idle_10000", Benchmark::Live(Live::Idle)),
+    ("limit_websocket_echo_1000", Benchmark::Live(Live::BareEcho)),
+    ("live_active_1000", Benchmark::Live(Live::Active)),
+    ("live_slow_readers", Benchmark::Live(Live::SlowReaders)),
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
@@ -144,7 +153,8 @@ impl Benchmark {
             | Self::Identity { .. } => "requests/s",
             Self::GrantBatches => "grants/s",
             Self::Actions => "actions/s",
-            Self::OldAccount => "ms",
+            Self::Live(Live::BareIdle | Live::Idle) => "bytes",
+            Self::OldAccount | Self::Live(_) => "ms",
             Self::Audit(_) => "events/s",
         }
     }
@@ -176,6 +186,9 @@ fn on_one_thread(options: Options) -> Result<bool> {
     runtime.block_on(async {
         if options.loopback_server {
             loopback::serve().await?;
+        }
+        if options.bare_server {
+            tests::load::Bare::serve().await?;
         }
         run(options).await
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::live::Crowd;
 use crate::load::Plan;
 use crate::old_account::Extent;
 
@@ -82,6 +83,10 @@ pub struct Options {
     /// Be the server of limit_http_loopback_32
     #[arg(long, hide = true)]
     pub loopback_server: bool,
+
+    /// Be the server of limit_websocket_*
+    #[arg(long, hide = true)]
+    pub bare_server: bool,
 }
 
 impl Options {
@@ -112,6 +117,12 @@ impl Options {
         } else {
             Extent { claims: 1_000, starts: 6 }
         }
+    }
+
+    /// How many look on at the live feed, and to how many something happens there.
+    pub fn crowd(&self) -> Crowd {
+        let idle = if self.quick { 1_000 } else { 10_000 };
+        Crowd { idle, players: self.players(), plan: self.plan() }
     }
 
     /// How long the log of the replay benchmarks is.

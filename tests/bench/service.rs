@@ -133,8 +133,13 @@ impl Server {
 
     /// Starts this program again as the server of the load generator's own limit.
     pub async fn loopback(log: &Path) -> Result<Self> {
+        Self::this_program("--loopback-server", log).await
+    }
+
+    /// Starts this program again as a server of its own.
+    pub async fn this_program(flag: &str, log: &Path) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--bench", "--loopback-server"]).kill_on_drop(true);
+        command.args(["--bench", flag]).kill_on_drop(true);
         Self::start(command, log).await
     }
 

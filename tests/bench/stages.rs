@@ -15,6 +15,7 @@ use crate::database::{self, Database};
 use crate::game_servers::GameServer;
 use crate::grants::{self, Giver};
 use crate::identity::{self, Deed, Person};
+use crate::live::{self, Company, Live};
 use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
 use crate::old_account::{self, Host};
@@ -104,6 +105,7 @@ impl Stages {
         let measured = match benchmark {
             Benchmark::Actions => return self.actions(name).await,
             Benchmark::OldAccount => return self.old_account().await,
+            Benchmark::Live(live) => return self.live(live).await,
             Benchmark::Claims { in_flight } => self.claims(name, in_flight).await,
             Benchmark::GrantBatches => self.grant_batches(name).await,
             Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
@@ -346,6 +348,36 @@ impl Stages {
             loads.push(tell(name, repeat, load));
         }
         Ok(Measured::from(&median(loads)?).lagging(most_lag))
+    }
+
+    /// In a club of its own: each finds a server that has not served anybody yet.
+    async fn live(&mut self, live: Live) -> Result<Outcome> {
+        let crowd = self.options.crowd();
+        // Whatever is started from here on may have as many connections.
+        tests::load::open_files(crowd.idle)?;
+        if matches!(live, Live::BareIdle | Live::BareEcho) {
+            let server = live::bare_server(&self.folder).await?;
+            let measured = live::bare(live, &server, crowd).await;
+            server.stop().await?;
+            return measured;
+        }
+        let bin = self.binaries().await?;
+        let database = Database::create(&self.server_url, "live").await?;
+        let url = database.url.clone();
+        self.left.push(database);
+        let players = (crowd.players + 1).to_string();
+        service::club(&bin, &url, &["migrate"]).await?;
+        service::club(&bin, &url, &["seed", "--players", &players]).await?;
+        // Hashing passwords leaves much memory behind, in which connections would find room for nothing.
+        let server = Server::club(&bin, &url, &self.folder.join("live.log")).await?;
+        let company = Company::sign_in(&server, crowd.players).await?;
+        server.stop().await?;
+        let server = Server::club(&bin, &url, &self.folder.join("live.log")).await?;
+        let company = company.at(&server);
+        settle(server.address).await?;
+        let measured = live::measure(live, &server, &company, crowd).await;
+        server.stop().await?;
+        measured
     }
 
     /// In a club of its own.

@@ -35,6 +35,14 @@ pub fn binaries() -> PathBuf {
         // The whole workspace, as `make test` builds it: another selection has other features, and
         // cargo would build every dependency once more.
         cargo.args(["build", "--quiet", "--workspace"]);
+        // Some build scripts (ring's) look at what the cargo above says of this package: with it, they and
+        // all that needs them would be built anew here, and again by the next `cargo test`.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
@@ -279,9 +287,14 @@ impl App {
         self.database
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Sends it a signal, by name: `STOP`, `CONT`, `TERM`.
     pub async fn signal(&self, name: &str) {
-        let id = self.process.id().unwrap().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args([format!("-{name}"), id]).status().await;
         assert!(sent.unwrap().success());
     }

@@ -7,6 +7,7 @@ mod claims;
 mod crashes;
 mod hang_ups;
 mod jobs;
+mod live;
 mod load;
 mod mail;
 mod nodes;

@@ -12,6 +12,7 @@ mod database;
 mod faults;
 mod jobs;
 mod keys;
+mod live_client;
 mod log;
 mod mailbox;
 mod newcomers;

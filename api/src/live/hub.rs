@@ -191,6 +191,11 @@ impl Connection {
         self.outbox.forget(subscription);
     }
 
+    /// Loses the next message of a subscription: for the test that has to find it missing.
+    pub fn lose_one(&self, subscription: SubscriptionId) {
+        self.outbox.lose_one(subscription);
+    }
+
     /// How far a channel is, if nothing is missing up to there.
     #[must_use]
     pub fn quiet_at(&self, channel: Channel, subscription: SubscriptionId) -> Option<Place> {

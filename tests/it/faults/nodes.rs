@@ -17,7 +17,7 @@ use crate::log::entries;
 use crate::provider::now;
 use crate::service::Service;
 
-const SETTINGS: [(&str, &str); 1] = [("CLUB_LIMITS", "off")];
+const SETTINGS: [Setting; 1] = [("CLUB_LIMITS", "off")];
 /// What every player of the demo signs in with, but one.
 const PASSWORD: &str = "1234";
 /// Players of the demo, in the order of their numbers.
@@ -55,6 +55,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// in memory, and then as long in the queue, before it is given up.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// A setting of a node.
+pub type Setting = (&'static str, &'static str);
+
 /// Status and body of an answer.
 pub type Told = (u16, Value);
 
@@ -72,6 +75,8 @@ pub struct Nodes {
     urls: RwLock<Vec<String>>,
     apps: Mutex<Vec<Option<App>>>,
     answers: AtomicUsize,
+    /// What a node that was killed is started with again.
+    settings: Vec<Setting>,
     /// What the club took for now, and when that was.
     began: (i64, Instant),
 }
@@ -219,12 +224,23 @@ pub async fn caught_up(app: &App) {
 impl Nodes {
     /// These, which run on one database.
     pub async fn of(apps: Vec<App>) -> Arc<Self> {
+        Self::with(apps, SETTINGS.to_vec()).await
+    }
+
+    /// Starts two with settings of their own.
+    pub async fn start(database: Database, settings: &[Setting]) -> Arc<Self> {
+        let first = App::start_on(database.clone(), settings).await;
+        let second = App::start_on(database, settings).await;
+        Self::with(vec![first, second], settings.to_vec()).await
+    }
+
+    async fn with(apps: Vec<App>, settings: Vec<Setting>) -> Arc<Self> {
         let database = apps[0].database.clone();
         let urls = RwLock::new(apps.iter().map(|app| app.url.clone()).collect());
         let began = (now(&apps[0]).await, Instant::now());
         let apps = Mutex::new(apps.into_iter().map(Some).collect());
         let (http, answers) = (reqwest::Client::new(), AtomicUsize::new(0));
-        Arc::new(Self { database, http, urls, apps, answers, began })
+        Arc::new(Self { database, http, urls, apps, answers, settings, began })
     }
 
     /// Hands the nodes back, when nobody is at work any more.
@@ -241,7 +257,7 @@ impl Nodes {
 
     /// Starts a node that was killed.
     pub async fn revive(&self, node: usize) {
-        let again = start(self.database.clone()).await;
+        let again = App::start_on(self.database.clone(), &self.settings).await;
         self.urls.write().unwrap()[node].clone_from(&again.url);
         self.apps.lock().await[node] = Some(again);
     }
@@ -251,7 +267,8 @@ impl Nodes {
         self.answers.load(Ordering::Relaxed)
     }
 
-    fn url(&self, node: usize) -> String {
+    /// Where a node is now; numbers go round.
+    pub fn url(&self, node: usize) -> String {
         let urls = self.urls.read().unwrap();
         urls[node % urls.len()].clone()
     }

@@ -15,6 +15,7 @@ use super::super::outbox::SubscriptionId;
 use super::super::topic::{Change, Joined};
 use super::{Ending, Session, UNKNOWN};
 use crate::app::App;
+use crate::faults::Fault;
 
 /// Channels of one connection, at most.
 const CHANNELS: usize = 32;
@@ -174,7 +175,11 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Joins the stream to what the client was given, which is everything up to a position.
     fn open(&mut self, (channel, id, from): (Channel, SubscriptionId, u64)) {
+        if channel == Channel::Me && Fault::LiveSkipsAtTheJoin.is_planted(&self.app.config) {
+            self.connection.lose_one(id);
+        }
         self.subscriptions.push(Subscription { channel, id, from, is_quiet: true });
     }
 }
