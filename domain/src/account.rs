@@ -4,6 +4,7 @@
 //! The state keeps what a decision needs and nothing more: how a completed purchase was made is in
 //! its events, and whoever wants it refunded brings that along.
 
+mod closing;
 mod command;
 mod controls;
 mod daily;
@@ -52,6 +53,8 @@ use refunds::{PendingRefund, Refunds};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     opened: bool,
+    #[serde(default)]
+    closed: bool,
     wallet: Wallet,
     open_purchases: BTreeMap<ReceiptCode, OpenPurchase>,
     refunds: BTreeMap<ReceiptCode, Refunds>,
@@ -73,10 +76,10 @@ pub struct Account {
 type Decision = Result<Vec<AccountEvent>, AccountRefusal>;
 
 impl Account {
-    /// Whether anybody has opened it.
+    /// Whether anybody has opened it, and nobody was erased since.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.opened
+        self.opened && !self.closed
     }
 
     /// What it holds.
@@ -314,7 +317,7 @@ impl Aggregate for Account {
         if let Ask::Open { at, bonus } = command {
             return if self.opened { Ok(vec![]) } else { Self::open(*at, *bonus) };
         }
-        if !self.opened {
+        if !self.opened || self.closed && !closing::is_told_to_closed_accounts(command) {
             return Err(AccountRefusal::NoSuchAccount);
         }
         match *command {
@@ -421,6 +424,7 @@ impl Aggregate for Account {
                 let (receipt_code, reward) = (payment.receipt_code, self.pay(rewards, payment)?);
                 Ok(vec![AccountEvent::RewardGifted { at, receipt_code, reward }])
             }
+            Ask::Close { at } => self.close(at),
         }
     }
 
@@ -509,6 +513,7 @@ impl Aggregate for Account {
             AccountEvent::PlaceRewarded { event_id, occurrence_at, .. } => {
                 self.rewarded_places.insert(*event_id, *occurrence_at);
             }
+            AccountEvent::AccountClosed { .. } => self.closed = true,
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }

@@ -24,6 +24,7 @@ use crate::scan::{self, RowError};
 
 mod approvals;
 mod chain;
+mod closing;
 mod daily;
 mod holds;
 mod invites;
@@ -77,6 +78,8 @@ pub enum Check {
     Invite,
     /// Gold that takes two of the staff is given where another one agreed, in time and once.
     Approval,
+    /// Nothing is left in an account that was closed, and nothing is done with it afterwards.
+    Closed,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

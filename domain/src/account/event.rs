@@ -327,6 +327,13 @@ pub enum AccountEvent {
         /// What it was.
         reward: Reward,
     },
+    /// The player was erased. Nobody opens the account again; what was left in it has left the game.
+    AccountClosed {
+        /// When.
+        at: DateTime<Utc>,
+        /// Debit, of all that there was.
+        movement: Movement,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -366,6 +373,7 @@ impl Event for AccountEvent {
             Self::MissionClaimed { .. } => "mission_claimed",
             Self::PlaceRewarded { .. } => "place_rewarded",
             Self::RewardGifted { .. } => "reward_gifted",
+            Self::AccountClosed { .. } => "account_closed",
         }
     }
 

@@ -131,6 +131,9 @@ impl AccountEvent {
             Self::RewardGifted { at, receipt_code, reward } => {
                 (at, "reward", receipt_code.to_string(), Issuance, Credit, &reward.movement)
             }
+            Self::AccountClosed { at, movement } => {
+                (at, "closing", "closing".to_owned(), Sink, Debit, movement)
+            }
             Self::AccountOpened { .. }
             | Self::VipPointsGranted { .. }
             | Self::VipClaimed { .. }
@@ -175,7 +178,8 @@ impl AccountEvent {
             | Self::PurchaseChargedBack { movement, .. }
             | Self::BenefitPurchased { movement, .. }
             | Self::ItemRefunded { movement, .. }
-            | Self::StreakClaimed { movement, .. } => Some(movement.balance),
+            | Self::StreakClaimed { movement, .. }
+            | Self::AccountClosed { movement, .. } => Some(movement.balance),
             Self::EventClaimed { reward, .. }
             | Self::MissionClaimed { reward, .. }
             | Self::PlaceRewarded { reward, .. }
@@ -237,6 +241,7 @@ impl AccountEvent {
             | Self::SelfExcluded { .. }
             | Self::StreakClaimed { .. }
             | Self::VipClaimed { .. }
+            | Self::AccountClosed { .. }
             | Self::EventJoined { .. } => return None,
         };
         Some(RewardPaid { source, receipt_code: *receipt_code, at: *at, reward })

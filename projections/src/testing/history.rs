@@ -1,6 +1,7 @@
 //! Random commands to all families, decided by the domain itself: lawful, but nothing is left out.
 
 mod approvals;
+mod erasures;
 mod invites;
 mod play;
 mod shop;
@@ -37,6 +38,8 @@ pub(crate) struct History {
     random: StdRng,
     /// Of its own, so that whoever comes in how does not change what happens then.
     random_invites: StdRng,
+    /// Guests who have come and gone.
+    guests: i64,
     pub(crate) players: i64,
     accounts: BTreeMap<i64, Stream<Account>>,
     identities: BTreeMap<i64, Stream<Identity>>,
@@ -92,6 +95,7 @@ impl History {
         Self {
             random: StdRng::seed_from_u64(seed),
             random_invites: StdRng::seed_from_u64(seed),
+            guests: 0,
             players: 20,
             accounts: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -164,6 +168,7 @@ impl History {
             return self.define(out);
         }
         self.run_invites(out);
+        self.come_and_go(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
             return self.sign_up(player, out);
