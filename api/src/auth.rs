@@ -3,6 +3,7 @@
 pub mod grant_pace;
 pub mod languages;
 pub mod lockout;
+pub mod making;
 pub mod need;
 pub mod password;
 pub mod services;

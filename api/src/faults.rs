@@ -18,17 +18,35 @@ pub enum Fault {
     AccountOpened,
     /// The row says so, and nobody is signed in.
     RowActivated,
+    /// Erasing (as all here): the log says so, and nothing is deleted.
+    ErasureBegun,
+    /// Texts are gone, and names are there.
+    TextsErased,
+    /// Messages of the payment provider are gone.
+    MessagesErased,
+    /// Sessions are gone, and the row is there.
+    SessionsErased,
+    /// The row is gone.
+    RowErased,
+    /// All is gone, and the log does not say so.
+    AllErased,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 12] = [
         Self::WishChecked,
         Self::OldSignUpLapsed,
         Self::OldSignUpReleased,
         Self::NamesReserved,
         Self::AccountOpened,
         Self::RowActivated,
+        Self::ErasureBegun,
+        Self::TextsErased,
+        Self::MessagesErased,
+        Self::SessionsErased,
+        Self::RowErased,
+        Self::AllErased,
     ];
 
     /// As it is written in `CLUB_FAULT`.
@@ -41,12 +59,23 @@ impl Fault {
             Self::NamesReserved => "sign_up/reserved",
             Self::AccountOpened => "sign_up/opened",
             Self::RowActivated => "sign_up/active",
+            Self::ErasureBegun => "erasure/begun",
+            Self::TextsErased => "erasure/texts",
+            Self::MessagesErased => "erasure/messages",
+            Self::SessionsErased => "erasure/sessions",
+            Self::RowErased => "erasure/row",
+            Self::AllErased => "erasure/all",
         }
     }
 
     /// Ends the process, if it was told to crash here.
     pub fn may_strike(self, config: &Config) {
-        if config.fault == Some(self) {
+        self.strikes(config.fault);
+    }
+
+    /// The same, for who knows only what was told.
+    pub fn strikes(self, told: Option<Self>) {
+        if told == Some(self) {
             std::process::abort();
         }
     }

@@ -49,7 +49,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let (webhook_address, told) = watch::channel(None);
     let commands = app::start_commands(&config, &pool, clock, told).await?;
-    let worker = Worker::start(&commands, &pool);
+    let worker = Worker::start(&commands, &pool, config.fault);
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, &worker, moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)

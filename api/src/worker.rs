@@ -3,6 +3,7 @@
 
 mod checkout;
 mod deeds;
+mod erasures;
 mod expiry;
 mod past_play;
 mod payouts;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::standings::{Standings, StandingsSink};
+use crate::faults::Fault;
 use crate::live::{Hub, LiveFeed};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
@@ -47,9 +49,10 @@ pub struct Worker {
 
 impl Worker {
     /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings) and what
-    /// looks after the provider's messages, expired items, past play and leaderboards that are over.
+    /// looks after the provider's messages, expired items, past play, leaderboards that are over and people
+    /// who are erased. `fault`: where it shall crash, for tests.
     #[must_use]
-    pub fn start(commands: &Commands, pool: &PgPool) -> Self {
+    pub fn start(commands: &Commands, pool: &PgPool, fault: Option<Fault>) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
         let mut engine = Engine::new(feed.clone(), ending.clone());
@@ -66,6 +69,7 @@ impl Worker {
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(erasures::run(commands.clone(), pool.clone(), fault, ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending));
         Self { feed, read_models, hub, standings, webhooks, engine, chores, shutdown }
     }

@@ -82,6 +82,12 @@ impl Account {
         self.opened && !self.closed
     }
 
+    /// Whether anybody has ever opened it.
+    #[must_use]
+    pub fn was_opened(&self) -> bool {
+        self.opened
+    }
+
     /// What it holds.
     #[must_use]
     pub fn wallet(&self) -> Wallet {

@@ -527,10 +527,9 @@ mod tests {
     fn a_note_is_numbered_and_is_taken_away_once() {
         let added = |number| IdentityEvent::NoteAdded { at: at(1), number };
         let removed = IdentityEvent::NoteRemoved { at: at(2), number: 1 };
-        let (add, remove) = (
-            IdentityCommand::AddNote { at: at(1) },
-            |number| IdentityCommand::RemoveNote { at: at(2), number },
-        );
+        let (add, remove) = (IdentityCommand::AddNote { at: at(1) }, |number| {
+            IdentityCommand::RemoveNote { at: at(2), number }
+        });
         given::<Identity>(&[]).when(&add).then(&[added(1)]);
         given::<Identity>(&[added(1)]).when(&remove(1)).then(std::slice::from_ref(&removed));
         let history = [added(1), removed];
@@ -571,8 +570,7 @@ mod tests {
 
     #[test]
     fn somebody_of_the_staff_is_not_erased() {
-        let role =
-            |role: &str| IdentityEvent::RoleGiven { at: at(1), role: role.parse().unwrap() };
+        let role = |role: &str| IdentityEvent::RoleGiven { at: at(1), role: role.parse().unwrap() };
         let erase = IdentityCommand::Erase { at: at(2) };
         given::<Identity>(&[role("support")])
             .when(&erase)

@@ -56,6 +56,12 @@ permissions! {
     ReadAudit = "read_audit",
     /// Making invite codes.
     EditInvites = "edit_invites",
+    /// Writing notes about players, and taking them away.
+    WriteNotes = "write_notes",
+    /// Making accounts, and editing names, phone numbers and languages.
+    EditPlayers = "edit_players",
+    /// Erasing players.
+    ErasePlayers = "erase_players",
 }
 
 impl fmt::Display for Permission {
@@ -187,7 +193,9 @@ impl BuiltIn {
         use Permission as May;
         match self {
             Self::Player => Permissions::NONE,
-            Self::Support => Permissions::of(&[May::SeePlayers, May::SeePersonalData, May::Ban]),
+            Self::Support => {
+                Permissions::of(&[May::SeePlayers, May::SeePersonalData, May::Ban, May::WriteNotes])
+            }
             Self::Operator => Permissions::of(&[
                 May::SeePlayers,
                 May::Grant,

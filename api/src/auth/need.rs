@@ -41,6 +41,9 @@ needs!(
     EditInvites,
     EditRoles,
     ReadAudit,
+    WriteNotes,
+    EditPlayers,
+    ErasePlayers,
 );
 
 /// One of the staff who may do this.

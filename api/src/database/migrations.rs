@@ -19,6 +19,7 @@ const ALL: &[(&str, &str)] = &[
     ("0010_invites", include_str!("../../../migrations/0010_invites.sql")),
     ("0011_sign_in_failures", include_str!("../../../migrations/0011_sign_in_failures.sql")),
     ("0012_sessions", include_str!("../../../migrations/0012_sessions.sql")),
+    ("0013_people", include_str!("../../../migrations/0013_people.sql")),
 ];
 
 /// The files above, as sqlx takes them.

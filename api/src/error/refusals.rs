@@ -28,6 +28,8 @@ impl From<AccountRefusal> for ApiError {
         let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
             AccountRefusal::NoSuchAccount | AccountRefusal::NoSuchItem => told(Reason::NotFound),
+            AccountRefusal::InDebt { debt } => told(Reason::InDebt).with("debt", debt),
+            AccountRefusal::MoneyUnderWay => told(Reason::MoneyUnderWay),
             AccountRefusal::NothingToMove => told(Reason::ValidationFailed),
             AccountRefusal::BalanceTooLarge => told(Reason::BalanceTooLarge),
             AccountRefusal::InsufficientGold { has, needs } => {
@@ -290,16 +292,23 @@ impl From<StandingRefusal> for ApiError {
     fn from(refusal: StandingRefusal) -> Self {
         let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
-            StandingRefusal::Nobody | StandingRefusal::Role(RoleRefusal::NoSuchRole) => {
+            StandingRefusal::Account(refusal) => refusal.into(),
+            StandingRefusal::Nobody
+            | StandingRefusal::Role(RoleRefusal::NoSuchRole)
+            | StandingRefusal::Identity(IdentityRefusal::Erased | IdentityRefusal::NoSuchNote) => {
                 told(Reason::NotFound)
             }
+            StandingRefusal::Identity(IdentityRefusal::TooManyNotes) => told(Reason::UserLimit),
+            StandingRefusal::Identity(IdentityRefusal::OfTheStaff) => told(Reason::OfTheStaff),
             StandingRefusal::Identity(IdentityRefusal::EndsBeforeNow) => {
                 wrong_field("until", refusal.to_string())
             }
             StandingRefusal::Role(RoleRefusal::Lacking(permission)) => {
                 told(Reason::Forbidden).with("permission", permission.name())
             }
-            StandingRefusal::Role(RoleRefusal::OwnRole) => told(Reason::Forbidden),
+            StandingRefusal::Role(RoleRefusal::OwnRole) | StandingRefusal::Oneself => {
+                told(Reason::Forbidden)
+            }
             StandingRefusal::Role(RoleRefusal::BuiltIn) => told(Reason::Conflict),
         }
     }

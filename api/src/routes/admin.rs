@@ -11,6 +11,7 @@ pub mod products;
 pub mod promos;
 pub mod rewards;
 pub mod roles;
+pub mod sessions;
 pub mod stats;
 pub mod transactions;
 pub mod users;

@@ -66,7 +66,8 @@ pub async fn forget_removed(pool: &PgPool, behind: u64) -> Result<u64, ReadError
                     where position > $1 and removed_at is not null";
     let behind = to_sql(behind)?;
     let position = |row: &PgRow| Ok(row.try_get::<i64, _>("written_position")?);
-    let At { position, rows } = read_at(pool, removed, |query| query.bind(behind), position).await?;
+    let At { position, rows } =
+        read_at(pool, removed, |query| query.bind(behind), position).await?;
     if !rows.is_empty() {
         let delete = "delete from event_texts where position = any($1)";
         sqlx::query(delete).bind(rows).execute(pool).await?;

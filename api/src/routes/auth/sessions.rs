@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::super::docs::Problem;
 use crate::app::App;
-use crate::auth::Player;
 use crate::auth::sessions::Shown;
 use crate::auth::sign_in::rfc3339;
+use crate::auth::{Player, sign_in};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::request::{Asked, Segment};
@@ -135,17 +135,7 @@ pub async fn change_password(
     let new = fields.required("new_password", new);
     let wish = fields
         .finish(|| Some(PasswordChange { current_password: current?, new_password: new? }))?;
-    let wrong = || ApiError::new(Reason::InvalidCredentials, "the current password is wrong");
-    let user = app.users.by_id(player.id()).await?.ok_or_else(wrong)?;
-    // A stolen token is no way to guess the password, either.
-    let who = app.lockout.who(&user.site_id, Some(user.id));
-    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
-    let known = Some(user.password_hash.clone());
-    let is_right = app.passwords.verify(wish.current_password, known).await?;
-    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
-    if !is_right {
-        return Err(wrong());
-    }
+    let user = sign_in::insist_on_password(&app, player.id(), wish.current_password).await?;
     let hash = app.passwords.hash(wish.new_password).await?;
     // Others are logged out first: a crash in between leaves the old password, and them outside.
     let ended = end_all(&app, &asked, player.id(), Some(player.0.key.id)).await?;

@@ -39,9 +39,15 @@ fn nobody_is_gone_who_owes_gold_or_waits_for_the_provider() {
     given::<Account>(&with(&[asked, failed])).when(&close()).then(&[closed()]);
     let taken = wallet(0, 1_000).take_back(gold(1_001)).unwrap();
     let amount_cents = Cents(299);
-    let back =
-        AccountEvent::PurchaseChargedBack { at: at(4), receipt_code, amount_cents, movement: taken };
-    given::<Account>(&with(&[back])).when(&close()).then_refused(&AccountRefusal::InDebt { debt: 1 });
+    let back = AccountEvent::PurchaseChargedBack {
+        at: at(4),
+        receipt_code,
+        amount_cents,
+        movement: taken,
+    };
+    given::<Account>(&with(&[back]))
+        .when(&close())
+        .then_refused(&AccountRefusal::InDebt { debt: 1 });
 }
 
 #[test]
@@ -66,6 +72,8 @@ fn a_closed_account_takes_nothing_but_what_the_world_outside_tells() {
     };
     let bank = AccountCommand::RecordChargeback { at: at(10), sale, refunded_cents: Cents(0) };
     let told = given::<Account>(&history).state().decide(&bank).unwrap();
-    let [AccountEvent::PurchaseChargedBack { movement, .. }] = &told[..] else { panic!("{told:?}") };
+    let [AccountEvent::PurchaseChargedBack { movement, .. }] = &told[..] else {
+        panic!("{told:?}")
+    };
     assert_eq!((movement.gold.total(), movement.balance.debt), (0, 100));
 }

@@ -24,14 +24,16 @@ impl History {
         }
         let guest = FIRST_GUEST + self.guests;
         let identity = self.identities.entry(guest).or_default();
-        let command = match self.random_invites.random_range(0..8) {
-            0..3 => IdentityCommand::AddNote { at },
-            3 => IdentityCommand::RemoveNote { at, number: self.random_invites.random_range(1..4) },
-            4 => {
+        let command = match self.random_invites.random_range(0..24) {
+            0..8 => IdentityCommand::AddNote { at },
+            8..14 => {
+                IdentityCommand::RemoveNote { at, number: self.random_invites.random_range(1..4) }
+            }
+            14..20 => {
                 let details = Details { nickname: true, ..Details::default() };
                 IdentityCommand::EditDetails { at, details }
             }
-            5 => IdentityCommand::CompleteErasure { at },
+            20..22 => IdentityCommand::CompleteErasure { at },
             _ => {
                 if identity.ask(guest, &IdentityCommand::Erase { at }, out) {
                     self.ask(guest, &AccountCommand::Close { at }, out);
