@@ -145,13 +145,14 @@ impl Commands {
     /// not do themselves.
     ///
     /// # Errors
-    /// If it is a built-in one, or whoever asks may not.
+    /// If it is a built-in one, whoever asks may not, or it is at none of these versions (any, if not
+    /// given).
     pub async fn define_role(
         &self,
         caller: &Caller,
         by: PlayerId,
-        role: RoleCode,
-        may: Permissions,
+        (role, may): (RoleCode, Permissions),
+        versions: Option<Vec<u32>>,
     ) -> Result<Committed, Failure<StandingRefusal>> {
         let at = self.clock.now();
         let fingerprint = self.fingerprints.fingerprint("define_role", &(role, may));
@@ -162,7 +163,8 @@ impl Commands {
             }
             let moved = may.and(of_role(world, role)?.unwrap_or_default());
             insist_on_having(world, Some(by), moved)?;
-            let define = RoleCommand::Define { at, permissions: may };
+            let versions = versions.clone();
+            let define = RoleCommand::Define { at, permissions: may, versions };
             world.decide::<Role>(role, &define).map_err(Decline::widen)
         };
         self.bus.execute(request, decide).await
@@ -174,6 +176,14 @@ impl Commands {
     /// If the log cannot be read.
     pub async fn rank(&self, player: PlayerId) -> Result<Rank, Unavailable> {
         self.standing(player, Identity::rank).await
+    }
+
+    /// A role of the club's own in the node's own state.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn role_now(&self, role: RoleCode) -> Result<Role, Unavailable> {
+        Ok(self.bus.look::<Role, _>(role, Clone::clone).await?.0)
     }
 
     /// Looks at somebody's standing in the node's own state.

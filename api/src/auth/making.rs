@@ -80,9 +80,9 @@ pub async fn make(
 /// Before names are reserved; what counts is decided when the account is opened.
 fn insist_on_giving(app: &App, staff: Staff, role: RoleCode) -> Result<(), ApiError> {
     staff.insist_on(Permission::EditRoles)?;
-    let own = || app.standings.own_roles().into_iter().find(|(code, _)| *code == role);
+    let own = || app.standings.own_roles().into_iter().find(|(code, ..)| *code == role);
     let built_in = BuiltIn::find(role).map(BuiltIn::permissions);
-    let may = built_in.or_else(|| own().map(|(_, may)| may)).ok_or_else(|| {
+    let may = built_in.or_else(|| own().map(|(_, may, _)| may)).ok_or_else(|| {
         let detail = "there is no role with this code: see /api/admin/roles";
         ApiError::new(Reason::NotFound, detail)
     })?;

@@ -309,6 +309,9 @@ impl From<StandingRefusal> for ApiError {
             StandingRefusal::Role(RoleRefusal::OwnRole) | StandingRefusal::Oneself => {
                 told(Reason::Forbidden)
             }
+            StandingRefusal::Role(RoleRefusal::OtherVersion { version }) => {
+                told(Reason::PreconditionFailed).with("version", version)
+            }
             StandingRefusal::Role(RoleRefusal::BuiltIn) => told(Reason::Conflict),
         }
     }

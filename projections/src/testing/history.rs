@@ -299,7 +299,7 @@ impl History {
         let terms = Terms::Benefit(benefit());
         self.benefit.ask(BENEFIT, &ProductCommand::Define { at, terms }, out);
         let permissions = Permissions::of(&[Permission::SeePlayers, Permission::Ban]);
-        let role = RoleCommand::Define { at, permissions };
+        let role = RoleCommand::Define { at, permissions, versions: None };
         Stream::<Role>::default().ask(SHIFT_LEAD, &role, out);
         self.define_play(out);
         for (code, stock_total) in [("RARE", Some(60)), ("COMMON", Some(100_000)), ("ANY", None)] {
