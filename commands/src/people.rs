@@ -8,7 +8,7 @@ use domain::role::{BuiltIn, RoleRefusal};
 
 use crate::Commands;
 use crate::accounts::sign_up_bonus;
-use crate::bus::{Answer, Committed, Failure, Request};
+use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
 use crate::erasure::insist_on_not_erased;
 use crate::standing::{
@@ -108,6 +108,16 @@ impl Commands {
             world.decide::<Identity>(player, &end).map_err(Decline::widen)
         };
         self.bus.execute(request, decide).await
+    }
+
+    /// Whether the caller has used their idempotency key before.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn knows_key(&self, caller: &Caller) -> Result<bool, Unavailable> {
+        let Some(key) = &caller.key else { return Ok(false) };
+        let actor = caller.actor.to_string();
+        Ok(!self.bus.log().find_keys(&[key.as_str()], &actor).await?.is_empty())
     }
 
     /// Opens an account for somebody who was signed up by one of the staff, with a role within what that

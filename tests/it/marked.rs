@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row};
 use crate::app::{Answer, App};
 use crate::database::Database;
 use crate::provider::{SECRET, now, send, signed};
+use crate::service::Service;
 
 /// What all marks have in common, in any case, and nothing else in the club has.
 pub const MARK: &str = "qmarkq";
@@ -101,7 +102,10 @@ async fn play(app: &App, person: &Marked) {
     done(&post("/api/events/join", json!({"event_id": 2})).await);
     done(&post("/test/spend", json!({"gold": 10})).await);
     done(&post("/api/realtime/ticket", json!({})).await);
-    let limit = json!({"monthly_cents": 100_000});
+    let action =
+        json!({"action_id": "marked-1", "user_id": person.id, "action_type": "play_count"});
+    done(&Service::demo(app).await.post(app, "/api/actions", &action).await);
+    let limit = json!({"monthly_spend_cents": 100_000});
     let limits =
         app.call(reqwest::Method::PUT, "/api/shop/limits", Some(&person.access), Some(limit));
     done(&limits.await);
@@ -114,7 +118,10 @@ async fn be_looked_after(app: &App, person: &Marked, [receipt, pending]: &[Value
     let user = format!("/api/admin/users/{}", person.id);
     let post = |path: String, body: Value| {
         let (app, admin) = (app, admin.clone());
-        async move { done(&app.post(&path, Some(&admin), body).await) }
+        async move {
+            let key = uuid::Uuid::now_v7().to_string();
+            done(&app.post_keyed(&path, &admin, &key, &body).await)
+        }
     };
     let why = |what: &str| json!({"reason": marked(what)});
     for note in ["note one", "note two"] {

@@ -77,7 +77,7 @@ async fn read_models_of_players_are_read_out_by_their_number() {
     let mut superuser = app.database.superuser().await;
     let others: Vec<(String,)> = query_as(
         "select distinct table_name::text from information_schema.columns
-          where table_schema = 'read' and column_name ~ '(user|maker|checker|actor)'
+          where table_schema = 'read' and column_name ~ '^((user|maker|checker)_id|actor|author)$'
             and table_name !~ '_g[0-9]+$' and table_name not in
                 (select table_name from information_schema.columns
                   where table_schema = 'read' and column_name = 'player_id')

@@ -1,7 +1,8 @@
 //! Accounts that the staff makes: names reserved, account and role opened in the log, row active. A
 //! sign-up that is cut off is finished by a repeat, or by the new person's first sign-in.
 
-use commands::Committed;
+use commands::standing::StandingRefusal;
+use commands::{Committed, Failure};
 use domain::event::Actor;
 use domain::id::{PlayerId, RoleCode};
 use domain::role::{BuiltIn, Permission};
@@ -61,6 +62,10 @@ pub async fn make(
         language: newcomer.language,
         role,
     };
+    // Under a key that stands for another account no names are reserved.
+    if app.commands.knows_key(&caller).await? && !app.users.is_made_by(staff.id(), &person).await? {
+        return Err(Failure::<StandingRefusal>::KeyReused.into());
+    }
     Fault::WishChecked.may_strike(&app.config);
     let now = app.commands.clock.now();
     let Reserved { player, was_active } =

@@ -100,6 +100,18 @@ impl Users {
         Ok(Reserved { player: PlayerId(row.try_get("id")?), was_active })
     }
 
+    /// Whether there is a row under these names that `by` has made.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn is_made_by(&self, by: PlayerId, person: &NewPerson) -> Result<bool, ApiError> {
+        let select = "select exists (select from identity.users where made_by = $1
+                         and site_id = $2 and nickname = $3 and phone_number = $4)";
+        let query = sqlx::query_scalar(select).bind(by.0).bind(&person.site_id);
+        let query = query.bind(&person.nickname).bind(&person.phone_number);
+        Ok(query.fetch_one(&self.0).await?)
+    }
+
     /// A number that nobody has, and nobody will have: for trying what an account would be.
     ///
     /// # Errors

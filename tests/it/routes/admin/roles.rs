@@ -33,7 +33,8 @@ async fn a_role_of_the_clubs_own_allows_what_it_says_at_once() {
     let roles = app.get("/api/admin/roles", Some(&admin)).await.body;
     let own: Vec<_> =
         roles.as_array().unwrap().iter().filter(|it| it["is_built_in"] == false).collect();
-    assert_eq!(own, [&json!({"code": "shift_lead", "is_built_in": false, "permissions": []})]);
+    let role = json!({"code": "shift_lead", "is_built_in": false, "permissions": [], "version": 3});
+    assert_eq!(own, [&role]);
     assert_eq!(replay(&app.database, &["verify"]).await.0, Some(0));
 }
 

@@ -115,7 +115,8 @@ async fn is_a_number_only(app: &App, id: i64, shown: &Value) {
     for what in ["grant", "ban", "notes"] {
         let body = if what == "notes" { json!({"text": "of nobody"}) } else { grant.clone() };
         let body = if what == "ban" { json!({"reason": "for nobody"}) } else { body };
-        let refused = app.post(&format!("/api/admin/users/{id}/{what}"), Some(&admin), body).await;
+        let path = format!("/api/admin/users/{id}/{what}");
+        let refused = app.post_keyed(&path, &admin, &format!("no-{what}"), &body).await;
         refused.is_problem(404, "NOT_FOUND");
     }
 }
@@ -237,13 +238,15 @@ async fn who_owes_something_or_waits_for_the_provider_is_not_erased_yet() {
         pending["receipt_code"].as_str().unwrap()
     );
     let failed = json!({"outcome": "failed", "reason": "a test"});
-    assert_eq!(app.post(&settle, Some(&admin), failed).await.status, 200);
+    let settled = app.post_keyed(&settle, &admin, "settle", &failed).await;
+    assert_eq!(settled.status, 200, "{}", settled.text);
 
     let bought = buy("tok_approve").await.body;
     app.post("/test/spend", Some(&player), json!({"gold": 1_100})).await;
     let receipt = bought["receipt_code"].as_str().unwrap();
     let refund = format!("/api/admin/transactions/{receipt}/refund");
-    assert_eq!(app.post(&refund, Some(&admin), json!({"reason": "a test"})).await.status, 200);
+    let refunded = app.post_keyed(&refund, &admin, "refund", &json!({"reason": "a test"})).await;
+    assert_eq!(refunded.status, 200, "{}", refunded.text);
     let owing = leave().await;
     owing.is_problem(409, "IN_DEBT");
     assert_eq!(owing.body["debt"], 100);
@@ -251,7 +254,8 @@ async fn who_owes_something_or_waits_for_the_provider_is_not_erased_yet() {
     let by_staff = app.post("/api/admin/users/23/erase", Some(&admin), by_staff).await;
     by_staff.is_problem(409, "IN_DEBT");
     let grant = json!({"gold": 150, "reason": "a test"});
-    assert_eq!(app.post("/api/admin/users/23/grant", Some(&admin), grant).await.status, 200);
+    let granted = app.post_keyed("/api/admin/users/23/grant", &admin, "grant", &grant).await;
+    assert_eq!(granted.status, 200, "{}", granted.text);
     assert_eq!(leave().await.status, 200);
     until_gone(&app, 23).await;
     // What was left has left the game.
