@@ -223,6 +223,7 @@ async fn count(superuser: &mut PgConnection, table: &str, texts: &str) -> i64 {
 /// Asserts that what nodes have said names nobody.
 pub fn is_unnamed(app: &App) {
     let said = app.said().to_lowercase();
+    assert!(said.contains("/api/"), "it has said something");
     let lines: Vec<&str> = said
         .lines()
         .filter(|line| [MARK, PHONE, OTHER_PHONE].iter().any(|mark| line.contains(mark)))

@@ -16,7 +16,7 @@ use crate::socket::Socket;
 /// How long an erasure may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So that everything is logged that ever is.
-const CHATTY: [(&str, &str); 2] = [("RUST_LOG", "debug"), ("CLUB_LIMITS", "off")];
+const CHATTY: [(&str, &str); 2] = [("RUST_LOG", "trace"), ("CLUB_LIMITS", "off")];
 
 pub async fn erase(app: &App, token: &str) -> Value {
     let answer = app.post("/api/users/erase", Some(token), json!({"password": PASSWORD})).await;
