@@ -16,7 +16,7 @@ use projections::engine::Followers;
 use projections::feed::Feed;
 use projections::follower::FollowerHandle;
 use sqlx::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::auth::grant_pace::GrantPace;
 use crate::auth::languages::Languages;
@@ -33,6 +33,7 @@ use crate::auth::tokens::Tokens;
 use crate::auth::users::Users;
 use crate::config::Config;
 use crate::edge::Figures;
+use crate::exports;
 use crate::limits::RateLimits;
 use crate::live::{Hub, Tickets};
 use crate::mail::{Composer, Mail};
@@ -101,6 +102,8 @@ pub struct Parts {
     pub services: Credentials,
     /// How much gold each of the staff gives in a short time.
     pub grant_pace: GrantPace,
+    /// How many documents about people are made at once.
+    pub exports: Arc<Semaphore>,
     /// What callers have been told.
     pub positions: Positions,
     /// Counts requests.
@@ -165,6 +168,7 @@ impl App {
             limits,
             services,
             grant_pace: GrantPace::default(),
+            exports: Arc::new(Semaphore::new(exports::AT_ONCE)),
             positions: Positions::default(),
             figures: Figures::default(),
             metrics,

@@ -4,6 +4,7 @@ mod derived;
 pub mod grant_pace;
 pub mod languages;
 pub mod lockout;
+pub mod making;
 pub mod need;
 pub mod password;
 pub mod profile;

@@ -37,9 +37,10 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let id = RequestId::of(request.headers(), app.commands.clock.now());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    // What is logged: people put anything into an address, their names, too.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let attempt = refused::Attempt::of(&request, &app);
+    let attempt = refused::Attempt::of(&request, route.as_ref(), &app);
     request.extensions_mut().insert(id.clone());
 
     let mut response = if cors::is_preflight(&request) {
@@ -57,7 +58,8 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     if let (Some(attempt), Some(code)) = (attempt, refused::code(&response)) {
         attempt.note(code, &id, &app).await;
     }
-    render_problem(&mut response, &id, &path, &app);
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    render_problem(&mut response, &id, (&path, route), &app);
     if let Some(origin) = origin {
         cors::allow(&app.config.http.allowed_origins, &origin, &method, response.headers_mut());
     }
@@ -65,9 +67,8 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     let took = started.elapsed();
-    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     app.figures.count(route, &method, response.status(), took);
-    log_access(&method, &path, response.status(), took, &id.0);
+    log_access(&method, route, response.status(), took, &id.0);
     response
 }
 
@@ -85,11 +86,11 @@ async fn guarded(request: Request, next: Next) -> Response {
 }
 
 /// Gives a problem its body, and logs its cause: here and nowhere else.
-fn render_problem(response: &mut Response, id: &RequestId, path: &str, app: &App) {
+fn render_problem(response: &mut Response, id: &RequestId, (path, route): (&str, &str), app: &App) {
     let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() else { return };
     if let Some(cause) = &problem.cause {
         let (code, cause) = (problem.reason.told().1, format!("{cause:#}"));
-        tracing::error!(request_id = %id.0, path, code, cause, "a request failed");
+        tracing::error!(request_id = %id.0, route, code, cause, "a request failed");
     }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
@@ -108,14 +109,14 @@ fn render_problem(response: &mut Response, id: &RequestId, path: &str, app: &App
 }
 
 /// What went well is told at the level debug: commands stand in the log anyway, with their request's
-/// id, and figures count everything. `RUST_LOG=info,access=debug` shows all requests.
-fn log_access(method: &Method, path: &str, status: StatusCode, took: Duration, request_id: &str) {
+/// id, and figures count everything. The route stands for the address: nothing about people is logged. `RUST_LOG=info,access=debug` shows all requests.
+fn log_access(method: &Method, route: &str, status: StatusCode, took: Duration, request_id: &str) {
     let (status_code, took_us) = (status.as_u16(), took.as_micros());
     if status.is_server_error() || took > SLOW {
-        tracing::warn!(target: "access", %method, path, status_code, took_us, request_id);
+        tracing::warn!(target: "access", %method, route, status_code, took_us, request_id);
     } else if status.is_client_error() {
-        tracing::info!(target: "access", %method, path, status_code, took_us, request_id);
+        tracing::info!(target: "access", %method, route, status_code, took_us, request_id);
     } else {
-        tracing::debug!(target: "access", %method, path, status_code, took_us, request_id);
+        tracing::debug!(target: "access", %method, route, status_code, took_us, request_id);
     }
 }

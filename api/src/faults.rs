@@ -26,11 +26,23 @@ pub enum Fault {
     /// Planted: the live feed loses the first message that was given out while it read what a screen
     /// has missed.
     LiveSkipsAtTheJoin,
+    /// Erasing (as all here): the log says so, and nothing is deleted.
+    ErasureBegun,
+    /// Texts are gone, and names are there.
+    TextsErased,
+    /// Messages of the payment provider are gone.
+    MessagesErased,
+    /// Sessions are gone, and the row is there.
+    SessionsErased,
+    /// The row is gone.
+    RowErased,
+    /// All is gone, and the log does not say so.
+    AllErased,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::WishChecked,
         Self::OldSignUpLapsed,
         Self::OldSignUpReleased,
@@ -40,6 +52,12 @@ impl Fault {
         Self::MailSent,
         Self::CampaignMailMarked,
         Self::LiveSkipsAtTheJoin,
+        Self::ErasureBegun,
+        Self::TextsErased,
+        Self::MessagesErased,
+        Self::SessionsErased,
+        Self::RowErased,
+        Self::AllErased,
     ];
 
     /// As it is written in `CLUB_FAULT`.
@@ -55,6 +73,12 @@ impl Fault {
             Self::MailSent => "mail/sent",
             Self::CampaignMailMarked => "mail/campaign_marked",
             Self::LiveSkipsAtTheJoin => "live/skips_at_the_join",
+            Self::ErasureBegun => "erasure/begun",
+            Self::TextsErased => "erasure/texts",
+            Self::MessagesErased => "erasure/messages",
+            Self::SessionsErased => "erasure/sessions",
+            Self::RowErased => "erasure/row",
+            Self::AllErased => "erasure/all",
         }
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod database;
 mod edge;
 mod error;
+mod exports;
 mod faults;
 mod game;
 mod invites;

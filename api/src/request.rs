@@ -13,7 +13,7 @@ use commands::{Caller, IdempotencyKey};
 use domain::event::Actor;
 use uuid::Builder;
 
-pub use versions::{IfMatch, etag};
+pub use versions::{IfMatch, MustMatch, etag};
 
 use crate::error::{ApiError, Reason};
 
@@ -89,6 +89,12 @@ impl Asked {
         let from_body = from_body.map(parse_key).transpose()?;
         self.key = agreed(self.key, from_body)?;
         Ok(self)
+    }
+
+    /// Whether nothing is to be written.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.is_dry_run
     }
 
     /// Insists on a key.

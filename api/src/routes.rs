@@ -62,6 +62,8 @@ pub fn all(app: App) -> Router {
         .route("/api/users/statement", get(users::statement::statement))
         .route("/api/users/profile", get(users::profile::profile).put(users::profile::change))
         .route("/api/users/profile/email/confirm", post(users::profile::confirm))
+        .route("/api/users/export", get(users::leaving::export))
+        .route("/api/users/erase", post(users::leaving::erase))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -178,12 +180,18 @@ fn running_play() -> Router<App> {
 
 /// People, and what they may do.
 fn looking_after_people() -> Router<App> {
-    use admin::users::standing;
-    use admin::{audit, roles, users};
+    use admin::users::{details, erasure, export, making, notes, standing};
+    use admin::{audit, roles, sessions, users};
     Router::new()
-        .route("/api/admin/users", get(users::list))
-        .route("/api/admin/users/{id}", get(users::one))
+        .route("/api/admin/users", get(users::list).post(making::make))
+        .route("/api/admin/users/{id}", get(users::one).put(details::edit))
         .route("/api/admin/users/{id}/personal", get(users::personal))
+        .route("/api/admin/users/{id}/export", get(export::export))
+        .route("/api/admin/users/{id}/erase", post(erasure::erase))
+        .route("/api/admin/users/{id}/notes", get(notes::list).post(notes::add))
+        .route("/api/admin/users/{id}/notes/{note}", delete(notes::remove))
+        .route("/api/admin/sessions", get(sessions::list))
+        .route("/api/admin/sessions/{id}", delete(sessions::end))
         .route("/api/admin/users/{id}/rank", put(standing::change_rank))
         .route("/api/admin/users/{id}/role", put(standing::give_role))
         .route("/api/admin/users/{id}/ban", post(standing::ban))
@@ -267,7 +275,8 @@ fn for_trying() -> Router<App> {
         auth::sessions::log_out_everywhere, auth::sessions::change_password,
         auth::totp::state, auth::totp::begin, auth::totp::confirm, auth::totp::remove,
         auth::reset::forgot, auth::reset::reset,
-        users::balance, users::statement::statement,
+        users::balance, users::statement::statement, users::leaving::export,
+        users::leaving::erase,
         users::profile::profile, users::profile::change, users::profile::confirm,
         admin::campaigns::list, admin::campaigns::one, admin::campaigns::draw_up,
         admin::campaigns::start, admin::campaigns::stop, admin::campaigns::resume,
@@ -292,7 +301,10 @@ fn for_trying() -> Router<App> {
         shop::limits::limits, shop::limits::set_limits, shop::webhook::payment,
         inventory::inventory, inventory::use_item,
         grants::grant, grants::batch::grant_all, admin::users::list, admin::users::one,
-        admin::users::personal,
+        admin::users::personal, admin::users::making::make, admin::users::details::edit,
+        admin::users::export::export, admin::users::erasure::erase, admin::users::notes::list,
+        admin::users::notes::add, admin::users::notes::remove,
+        admin::sessions::list, admin::sessions::end,
         admin::users::standing::change_rank, admin::users::standing::give_role,
         admin::users::standing::ban, admin::users::standing::unban,
         admin::users::standing::log_out, admin::users::totp::reset, admin::roles::list, admin::roles::define,

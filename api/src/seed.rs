@@ -51,7 +51,7 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
     // Nobody sends messages to this process.
     let (_, nowhere) = watch::channel(None);
     let commands = app::start_commands(config, &pool, Arc::new(SystemClock), nowhere).await?;
-    let people = demo_people(&pool).await?;
+    let people = demo_people(&pool, &commands).await?;
     if players > 0 {
         bench_players(&pool, players).await?;
     }
@@ -82,13 +82,16 @@ pub async fn run(config: &Config, players: u32) -> anyhow::Result<()> {
 }
 
 /// Enters the demo's users who are not there yet, under their own numbers.
-async fn demo_people(pool: &PgPool) -> anyhow::Result<usize> {
+async fn demo_people(pool: &PgPool, commands: &Commands) -> anyhow::Result<usize> {
     let known: Vec<String> =
         sqlx::query_scalar("select site_id from identity.users where id <= 24")
             .fetch_all(pool)
             .await?;
     let mut hashing = JoinSet::new();
     for person in DEMO.iter().filter(|person| !known.iter().any(|id| id == person.site_id)) {
+        if is_erased(commands, person).await? {
+            continue;
+        }
         hashing.spawn_blocking(move || anyhow::Ok((person, password::hash_now(person.password)?)));
     }
     let mut entered = 0;
@@ -100,6 +103,12 @@ async fn demo_people(pool: &PgPool) -> anyhow::Result<usize> {
         skip_their_numbers(pool).await?;
     }
     Ok(entered)
+}
+
+/// Who was erased does not come back.
+async fn is_erased(commands: &Commands, person: &Person) -> anyhow::Result<bool> {
+    let erasure = commands.erasure(PlayerId(person.id)).await;
+    Ok(erasure.context("the log cannot be read")?.is_some())
 }
 
 async fn enter(pool: &PgPool, person: &Person, hash: &str) -> anyhow::Result<usize> {
@@ -147,10 +156,11 @@ async fn bench_players(pool: &PgPool, players: u32) -> anyhow::Result<()> {
 }
 
 /// Opens every account that is reserved and not opened yet, but for those of people who came with an
-/// invite and were cut off: they finish it themselves, and it is used then.
+/// invite, or were signed up by the staff, and were cut off: they finish it themselves.
 async fn open_accounts(pool: &PgPool, commands: &Commands) -> anyhow::Result<usize> {
     let pending: Vec<i64> = sqlx::query_scalar(
-        "select id from identity.users where state = 'pending' and invite_code is null order by id",
+        "select id from identity.users where state = 'pending' and invite_code is null and made_by is null
+          order by id",
     )
     .fetch_all(pool)
     .await?;
@@ -169,7 +179,8 @@ async fn give_roles(commands: &Commands) -> anyhow::Result<()> {
     for person in DEMO.iter().filter(|person| person.role != BuiltIn::Player) {
         let player = PlayerId(person.id);
         let known = commands.standing(player, Identity::role).await;
-        if known.context("the log cannot be read")?.is_none() {
+        let has_none = known.context("the log cannot be read")?.is_none();
+        if has_none && !is_erased(commands, person).await? {
             let role = person.role.name().parse()?;
             let given = commands.give_role(&Caller::system("seed"), None, player, role).await;
             given.with_context(|| format!("the role of user {player}"))?;

@@ -56,7 +56,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let hub = Hub::new(config.club.live_connections);
     let mail = Mail::new(&config, pool.clone())?;
     let sending = database::service_pool(&config.database, SENDING_CONNECTIONS).await?;
-    let worker = Worker::start(&commands, &pool, hub, (&mail, sending));
+    let worker = Worker::start(&commands, &pool, hub, (&mail, sending), config.fault);
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, (&worker, mail), moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)

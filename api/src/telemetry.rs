@@ -13,6 +13,20 @@ const DURATION_BUCKETS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
 
+/// Libraries that tell at finer levels what they carry: statements with their parameters, bodies, headers.
+/// That is about people, so it is never logged, whatever the filter says.
+const CARRIERS: [&str; 9] = [
+    "tokio_postgres",
+    "sqlx",
+    "hyper",
+    "hyper_util",
+    "h2",
+    "tungstenite",
+    "tokio_tungstenite",
+    "reqwest",
+    "rustls",
+];
+
 /// Starts logging. Once a process.
 ///
 /// # Errors
@@ -20,6 +34,9 @@ const DURATION_BUCKETS: [f64; 14] = [
 pub fn start_logging(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.filter)
         .context("RUST_LOG cannot be read: expected a filter such as info or api=debug")?;
+    let filter = CARRIERS.iter().try_fold(filter, |filter, carrier| {
+        anyhow::Ok(filter.add_directive(format!("{carrier}=info").parse()?))
+    })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),

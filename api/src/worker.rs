@@ -3,6 +3,7 @@
 
 mod checkout;
 mod deeds;
+mod erasures;
 mod expiry;
 mod jobs;
 mod past_play;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::standings::{Standings, StandingsSink};
+use crate::faults::Fault;
 use crate::live::{self, Hub, LiveFeed};
 use crate::mail::{self, Composer, Mail, MailSink};
 use crate::webhooks::Webhooks;
@@ -54,13 +56,15 @@ pub struct Worker {
 impl Worker {
     /// Starts every follower (read models, the reactions checkout and deeds, the live feed, the standings,
     /// mail) and what looks after the provider's messages, expired items, past play, leaderboards that are
-    /// over, jobs, those who listen, and mail that is due. It is sent over connections of its own.
+    /// over, jobs, those who listen, people who are erased, and mail that is due. It is sent over connections
+    /// of its own. `fault`: where it shall crash, for tests.
     #[must_use]
     pub fn start(
         commands: &Commands,
         pool: &PgPool,
         hub: Hub,
         (mail, sending): (&Mail, PgPool),
+        fault: Option<Fault>,
     ) -> Self {
         let feed = Feed::new(pool.clone(), handover(commands));
         let (shutdown, ending) = watch::channel(false);
@@ -79,6 +83,7 @@ impl Worker {
         chores.spawn(webhooks.clone().run(commands.clone(), ending.clone()));
         chores.spawn(expiry::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(past_play::run(commands.clone(), pool.clone(), ending.clone()));
+        chores.spawn(erasures::run(commands.clone(), pool.clone(), fault, ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(jobs::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(live::keep_telling(hub.clone(), ending.clone()));

@@ -8,6 +8,8 @@ use domain::stored::Place;
 use crate::Commands;
 use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
+use crate::erasure::insist_on_not_erased;
+use crate::world::World;
 
 /// Gold for signing up.
 pub const SIGN_UP_BONUS: u64 = 1_000;
@@ -33,8 +35,11 @@ impl Commands {
         player: PlayerId,
     ) -> Result<Committed, Failure<AccountRefusal>> {
         let command = AccountCommand::Open { at: self.clock.now(), bonus: sign_up_bonus() };
-        let request = Request::new(caller, Some(player));
-        self.bus.execute(request, move |world| world.decide::<Account>(player, &command)).await
+        let decide = move |world: &mut World<'_>| {
+            insist_on_not_erased(world, player)?;
+            world.decide::<Account>(player, &command)
+        };
+        self.bus.execute(Request::new(caller, Some(player)), decide).await
     }
 
     /// Spends a player's gold.

@@ -1,7 +1,7 @@
 //! Four eyes: gold that is too much for one member of the staff to give is given when another one agrees.
 
 use chrono::TimeDelta;
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, AccountRefusal};
 use domain::aggregate::Aggregate;
 use domain::approval::{Approval, ApprovalCommand, RequestedGrant};
 use domain::event::Actor;
@@ -116,6 +116,12 @@ impl Commands {
             .with_text(reason);
         let decide = move |world: &mut World<'_>| {
             let checker = checker.ok_or(Decline::Refused(GrantRefusal::StaffOnly))?;
+            // Nothing is said any more about somebody who was erased.
+            if let Some(grant) = asked
+                && !world.read::<Account>(grant.player)?.is_open()
+            {
+                return Err(Decline::Refused(AccountRefusal::NoSuchAccount.into()));
+            }
             let refuse = ApprovalCommand::Reject { at, checker };
             world.decide::<Approval>(id, &refuse).map_err(Decline::widen)
         };

@@ -11,6 +11,7 @@ use crate::Commands;
 use crate::accounts::sign_up_bonus;
 use crate::bus::{Answer, Committed, Failure, Request, Unavailable};
 use crate::context::Caller;
+use crate::erasure::insist_on_not_erased;
 use crate::world::{Decline, World};
 
 /// What codes are made of that nobody chose: nothing that is taken for something else when it is read
@@ -158,6 +159,7 @@ impl Commands {
         let admit = InviteCommand::Use { at, player };
         let open = AccountCommand::Open { at, bonus: sign_up_bonus() };
         let decide = move |world: &mut World<'_>| {
+            insist_on_not_erased(world, player)?;
             if world.read::<Account>(player)?.is_open() {
                 return Ok(());
             }
@@ -180,15 +182,15 @@ impl Commands {
     ) -> Result<GivenUp, Failure<InviteRefusal>> {
         let lapse = InviteCommand::Lapse { at: self.clock.now(), player };
         let decide = move |world: &mut World<'_>| {
-            if world.read::<Account>(player)?.is_open() {
+            if world.read::<Account>(player)?.was_opened() {
                 return Ok(());
             }
             world.decide::<Invite>(code, &lapse)
         };
         self.bus.execute(Request::new(caller, Some(player)), decide).await?;
-        // An account that is open stays open, and one that has lapsed is never opened.
-        let (is_open, _) = self.bus.look::<Account, _>(player, Account::is_open).await?;
-        Ok(if is_open { GivenUp::Open } else { GivenUp::Lapsed })
+        // An account that was opened stays so, and one that has lapsed is never opened.
+        let (was_opened, _) = self.bus.look::<Account, _>(player, Account::was_opened).await?;
+        Ok(if was_opened { GivenUp::Open } else { GivenUp::Lapsed })
     }
 
     async fn answer_now(

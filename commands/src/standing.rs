@@ -1,7 +1,7 @@
 //! What is asked of somebody's standing: rank, role, bans, the end of sessions.
 
 use chrono::{DateTime, Utc};
-use domain::account::Account;
+use domain::account::{Account, AccountRefusal};
 use domain::id::{EnrolmentId, PlayerId, RoleCode, SessionId};
 use domain::identity::{Identity, IdentityCommand, IdentityRefusal};
 use domain::offer::Rank;
@@ -13,7 +13,7 @@ use crate::context::Caller;
 use crate::world::{Decline, Missing, World};
 
 /// Why nothing came of what was asked about somebody's standing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StandingRefusal {
     /// There is nobody with this number.
     #[error("there is no user with this number")]
@@ -27,6 +27,12 @@ pub enum StandingRefusal {
     /// The rules of roles say no.
     #[error(transparent)]
     Role(#[from] RoleRefusal),
+    /// The account says no.
+    #[error(transparent)]
+    Account(#[from] AccountRefusal),
+    /// Nobody of the staff does this to themselves.
+    #[error("somebody else of the staff has to do this")]
+    Oneself,
 }
 
 /// Something that is done to somebody's standing.
@@ -62,7 +68,7 @@ impl StandingChange {
     }
 }
 
-type Declined = Decline<StandingRefusal>;
+pub(crate) type Declined = Decline<StandingRefusal>;
 
 impl Commands {
     /// Changes somebody's standing. Asking for what is so already does nothing. Nobody keeps out or
@@ -196,13 +202,14 @@ impl Commands {
     /// not do themselves.
     ///
     /// # Errors
-    /// If it is a built-in one, or whoever asks may not.
+    /// If it is a built-in one, whoever asks may not, or it is at none of these versions (any, if not
+    /// given).
     pub async fn define_role(
         &self,
         caller: &Caller,
         by: PlayerId,
-        role: RoleCode,
-        may: Permissions,
+        (role, may): (RoleCode, Permissions),
+        versions: Option<Vec<u32>>,
     ) -> Result<Committed, Failure<StandingRefusal>> {
         let at = self.clock.now();
         let fingerprint = self.fingerprints.fingerprint("define_role", &(role, may));
@@ -213,7 +220,8 @@ impl Commands {
             }
             let moved = may.and(of_role(world, role)?.unwrap_or_default());
             insist_on_having(world, Some(by), moved)?;
-            let define = RoleCommand::Define { at, permissions: may };
+            let versions = versions.clone();
+            let define = RoleCommand::Define { at, permissions: may, versions };
             world.decide::<Role>(role, &define).map_err(Decline::widen)
         };
         self.bus.execute(request, decide).await
@@ -225,6 +233,14 @@ impl Commands {
     /// If the log cannot be read.
     pub async fn rank(&self, player: PlayerId) -> Result<Rank, Unavailable> {
         self.standing(player, Identity::rank).await
+    }
+
+    /// A role of the club's own in the node's own state.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn role_now(&self, role: RoleCode) -> Result<Role, Unavailable> {
+        Ok(self.bus.look::<Role, _>(role, Clone::clone).await?.0)
     }
 
     /// Looks at somebody's standing in the node's own state.
@@ -269,18 +285,18 @@ impl TotpChange {
     }
 }
 
-fn refused(refusal: RoleRefusal) -> Declined {
+pub(crate) fn refused(refusal: RoleRefusal) -> Declined {
     Decline::Refused(refusal.into())
 }
 
-fn insist_on_somebody(world: &mut World<'_>, player: PlayerId) -> Result<(), Declined> {
+pub(crate) fn insist_on_somebody(world: &mut World<'_>, player: PlayerId) -> Result<(), Declined> {
     if world.read::<Account>(player)?.is_open() {
         return Ok(());
     }
     Err(Decline::Refused(StandingRefusal::Nobody))
 }
 
-fn insist_on_having(
+pub(crate) fn insist_on_having(
     world: &mut World<'_>,
     by: Option<PlayerId>,
     needed: Permissions,
@@ -294,7 +310,7 @@ fn insist_on_having(
 }
 
 /// What somebody may do.
-fn permissions(world: &mut World<'_>, player: PlayerId) -> Result<Permissions, Missing> {
+pub(crate) fn permissions(world: &mut World<'_>, player: PlayerId) -> Result<Permissions, Missing> {
     match world.read::<Identity>(player)?.role() {
         Some(role) => Ok(of_role(world, role)?.unwrap_or_default()),
         None => Ok(Permissions::NONE),
@@ -302,7 +318,10 @@ fn permissions(world: &mut World<'_>, player: PlayerId) -> Result<Permissions, M
 }
 
 /// What a role may do; `None` if there is no such role.
-fn of_role(world: &mut World<'_>, role: RoleCode) -> Result<Option<Permissions>, Missing> {
+pub(crate) fn of_role(
+    world: &mut World<'_>,
+    role: RoleCode,
+) -> Result<Option<Permissions>, Missing> {
     match BuiltIn::find(role) {
         Some(built_in) => Ok(Some(built_in.permissions())),
         None => Ok(world.read::<Role>(role)?.permissions()),

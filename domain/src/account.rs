@@ -4,6 +4,7 @@
 //! The state keeps what a decision needs and nothing more: how a completed purchase was made is in
 //! its events, and whoever wants it refunded brings that along.
 
+mod closing;
 mod command;
 mod controls;
 mod daily;
@@ -52,6 +53,8 @@ use refunds::{PendingRefund, Refunds};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     opened: bool,
+    #[serde(default)]
+    closed: bool,
     wallet: Wallet,
     open_purchases: BTreeMap<ReceiptCode, OpenPurchase>,
     refunds: BTreeMap<ReceiptCode, Refunds>,
@@ -73,9 +76,15 @@ pub struct Account {
 type Decision = Result<Vec<AccountEvent>, AccountRefusal>;
 
 impl Account {
-    /// Whether anybody has opened it.
+    /// Whether anybody has opened it, and nobody was erased since.
     #[must_use]
     pub fn is_open(&self) -> bool {
+        self.opened && !self.closed
+    }
+
+    /// Whether anybody has ever opened it.
+    #[must_use]
+    pub fn was_opened(&self) -> bool {
         self.opened
     }
 
@@ -327,7 +336,7 @@ impl Aggregate for Account {
         if let Ask::Open { at, bonus } = command {
             return if self.opened { Ok(vec![]) } else { Self::open(*at, *bonus) };
         }
-        if !self.opened {
+        if !self.opened || self.closed && !closing::is_told_to_closed_accounts(command) {
             return Err(AccountRefusal::NoSuchAccount);
         }
         match *command {
@@ -437,6 +446,7 @@ impl Aggregate for Account {
             Ask::TakeBackGrant { at, receipt_code, gold } => {
                 Ok(self.take_back_grant(at, receipt_code, gold))
             }
+            Ask::Close { at } => self.close(at),
         }
     }
 
@@ -525,6 +535,7 @@ impl Aggregate for Account {
             AccountEvent::PlaceRewarded { event_id, occurrence_at, .. } => {
                 self.rewarded_places.insert(*event_id, *occurrence_at);
             }
+            AccountEvent::AccountClosed { .. } => self.closed = true,
             AccountEvent::SignUpBonusGranted { .. }
             | AccountEvent::GoldGranted { .. }
             | AccountEvent::VipPointsGranted { .. }

@@ -3,7 +3,7 @@
 //!
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,60 @@ pub enum IdentityEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The staff wrote a note. Its text stands beside the log, by this event's position.
+    NoteAdded {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which of this player's notes, from 1.
+        number: u32,
+    },
+    /// The staff took a note away, and its text with it.
+    NoteRemoved {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        number: u32,
+    },
+    /// The staff changed what is known about the person; to what stands in the identity table only.
+    DetailsEdited {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which details.
+        details: Details,
+    },
+    /// Nobody is behind this number any more: all sessions have ended for good, and what is known about
+    /// the person is being deleted.
+    Erased {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// All that was known about the person is gone.
+    ErasureCompleted {
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// What is known about a person: whether it is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// The name that others see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nickname: bool,
+    /// The phone number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub phone_number: bool,
+    /// The language.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub language: bool,
+}
+
+impl Details {
+    /// Whether nothing is meant.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
 }
 
 impl Event for IdentityEvent {
@@ -109,6 +163,11 @@ impl Event for IdentityEvent {
             Self::ProfileChanged { .. } => "profile_changed",
             Self::MailSuppressed { .. } => "mail_suppressed",
             Self::MailAllowed { .. } => "mail_allowed",
+            Self::NoteAdded { .. } => "note_added",
+            Self::NoteRemoved { .. } => "note_removed",
+            Self::DetailsEdited { .. } => "details_edited",
+            Self::Erased { .. } => "erased",
+            Self::ErasureCompleted { .. } => "erasure_completed",
         }
     }
 
@@ -193,6 +252,35 @@ pub enum IdentityCommand {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Write a note.
+    AddNote {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Take a note away; asking again does nothing.
+    RemoveNote {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which.
+        number: u32,
+    },
+    /// Change what is known about the person; nothing, if no detail is meant.
+    EditDetails {
+        /// When.
+        at: DateTime<Utc>,
+        /// Which details.
+        details: Details,
+    },
+    /// Forget the person; asking again does nothing.
+    Erase {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// All that was known is gone; asking again does nothing.
+    CompleteErasure {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// Why not.
@@ -204,6 +292,30 @@ pub enum IdentityRefusal {
     /// There is a second factor.
     #[error("codes are asked for already: remove that before you enrol another phone")]
     AlreadyEnrolled,
+    /// There never was such a note.
+    #[error("there is no note with this number")]
+    NoSuchNote,
+    /// There are too many already.
+    #[error("a player has {MOST_NOTES} notes at most: remove one first")]
+    TooManyNotes,
+    /// One of the staff is not erased.
+    #[error("somebody of the staff is not erased: take the role away first")]
+    OfTheStaff,
+    /// The person was erased.
+    #[error("whoever had this number was erased")]
+    Erased,
+}
+
+/// Notes that a player has at most at a time.
+pub const MOST_NOTES: usize = 500;
+
+/// That somebody was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Since when nobody is behind the number.
+    pub at: DateTime<Utc>,
+    /// When all was gone, if it is.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// A ban.
@@ -238,9 +350,20 @@ pub struct Identity {
     ended_lately: BTreeMap<SessionId, DateTime<Utc>>,
     /// Whose codes signing in takes, besides the password.
     totp: Option<EnrolmentId>,
+    /// Notes that are there, by number.
+    notes: BTreeSet<u32>,
+    /// Notes that were ever written.
+    notes_written: u32,
+    erasure: Option<Erasure>,
 }
 
 impl Identity {
+    /// That the person was erased, if so.
+    #[must_use]
+    pub fn erasure(&self) -> Option<Erasure> {
+        self.erasure
+    }
+
     /// The present rank.
     #[must_use]
     pub fn rank(&self) -> Rank {
@@ -272,6 +395,7 @@ impl Identity {
         let is_recent = |then: DateTime<Utc>| at - then < REMEMBERED;
         self.role.is_some()
             || self.totp.is_some()
+            || self.erasure.is_some_and(|erasure| is_recent(erasure.at))
             || self.ban_at(at).is_some()
             || self.ended.is_some_and(|(then, _)| is_recent(then))
             || self.ended_lately.values().any(|then| is_recent(*then))
@@ -288,7 +412,56 @@ impl Identity {
     #[must_use]
     pub fn has_ended(&self, session: SessionId, began_at: DateTime<Utc>) -> bool {
         let with_all = |(at, but)| began_at <= at && but != Some(session);
-        self.ended_lately.contains_key(&session) || self.ended.is_some_and(with_all)
+        self.erasure.is_some()
+            || self.ended_lately.contains_key(&session)
+            || self.ended.is_some_and(with_all)
+    }
+
+    /// Of an erased person nothing is decided any more, but that it is over.
+    fn decide_on_erased(
+        erasure: Erasure,
+        command: &IdentityCommand,
+    ) -> Result<Vec<IdentityEvent>, IdentityRefusal> {
+        match *command {
+            IdentityCommand::CompleteErasure { at } if erasure.completed_at.is_none() => {
+                Ok(vec![IdentityEvent::ErasureCompleted { at }])
+            }
+            IdentityCommand::Erase { .. }
+            | IdentityCommand::CompleteErasure { .. }
+            | IdentityCommand::EndSession { .. }
+            | IdentityCommand::RemoveTotp { .. }
+            | IdentityCommand::EndSessions { .. } => Ok(vec![]),
+            IdentityCommand::ChangeRank { .. }
+            | IdentityCommand::GiveRole { .. }
+            | IdentityCommand::Ban { .. }
+            | IdentityCommand::Unban { .. }
+            | IdentityCommand::AddNote { .. }
+            | IdentityCommand::RemoveNote { .. }
+            | IdentityCommand::EditDetails { .. }
+            | IdentityCommand::EnrolTotp { .. }
+            | IdentityCommand::ChangeProfile { .. }
+            | IdentityCommand::SuppressMail { .. }
+            | IdentityCommand::AllowMail { .. } => Err(IdentityRefusal::Erased),
+        }
+    }
+
+    fn add_note(&self, at: DateTime<Utc>) -> Result<Vec<IdentityEvent>, IdentityRefusal> {
+        if self.notes.len() >= MOST_NOTES {
+            return Err(IdentityRefusal::TooManyNotes);
+        }
+        Ok(vec![IdentityEvent::NoteAdded { at, number: self.notes_written.saturating_add(1) }])
+    }
+
+    fn remove_note(
+        &self,
+        at: DateTime<Utc>,
+        number: u32,
+    ) -> Result<Vec<IdentityEvent>, IdentityRefusal> {
+        if number == 0 || number > self.notes_written {
+            return Err(IdentityRefusal::NoSuchNote);
+        }
+        let is_there = self.notes.contains(&number);
+        Ok(if is_there { vec![IdentityEvent::NoteRemoved { at, number }] } else { vec![] })
     }
 }
 
@@ -301,6 +474,9 @@ impl Aggregate for Identity {
 
     fn decide(&self, command: &IdentityCommand) -> Result<Vec<IdentityEvent>, IdentityRefusal> {
         use IdentityCommand as Ask;
+        if let Some(erasure) = self.erasure {
+            return Self::decide_on_erased(erasure, command);
+        }
         let one_if = |is_new, event| Ok(if is_new { vec![event] } else { vec![] });
         match *command {
             Ask::ChangeRank { at, rank } => {
@@ -341,6 +517,15 @@ impl Aggregate for Identity {
             Ask::AllowMail { at } => {
                 one_if(self.is_mail_suppressed, IdentityEvent::MailAllowed { at })
             }
+            Ask::AddNote { at } => self.add_note(at),
+            Ask::RemoveNote { at, number } => self.remove_note(at, number),
+            Ask::EditDetails { at, details } => {
+                one_if(!details.is_empty(), IdentityEvent::DetailsEdited { at, details })
+            }
+            Ask::Erase { .. } if self.role.is_some() => Err(IdentityRefusal::OfTheStaff),
+            Ask::Erase { at } => Ok(vec![IdentityEvent::Erased { at }]),
+            // Nobody was erased, so nothing can be over.
+            Ask::CompleteErasure { .. } => Ok(vec![]),
         }
     }
 
@@ -370,9 +555,25 @@ impl Aggregate for Identity {
                 self.ended = Some((at, but));
             }
             // What it is now stands elsewhere.
-            IdentityEvent::ProfileChanged { .. } => {}
+            IdentityEvent::ProfileChanged { .. } | IdentityEvent::DetailsEdited { .. } => {}
             IdentityEvent::MailSuppressed { .. } => self.is_mail_suppressed = true,
             IdentityEvent::MailAllowed { .. } => self.is_mail_suppressed = false,
+            IdentityEvent::NoteAdded { number, .. } => {
+                self.notes.insert(number);
+                self.notes_written = number;
+            }
+            IdentityEvent::NoteRemoved { number, .. } => {
+                self.notes.remove(&number);
+            }
+            IdentityEvent::Erased { at } => {
+                self.erasure = Some(Erasure { at, completed_at: None });
+                self.totp = None;
+            }
+            IdentityEvent::ErasureCompleted { at } => {
+                if let Some(erasure) = &mut self.erasure {
+                    erasure.completed_at = Some(at);
+                }
+            }
         }
     }
 }
@@ -495,5 +696,62 @@ mod tests {
         }
         let state = given::<Identity>(&[history[0].clone(), removed]).state();
         assert!(state.totp().is_none() && state.has_ended(session(2), at(10)));
+    }
+
+    #[test]
+    fn a_note_is_numbered_and_is_taken_away_once() {
+        let added = |number| IdentityEvent::NoteAdded { at: at(1), number };
+        let removed = IdentityEvent::NoteRemoved { at: at(2), number: 1 };
+        let (add, remove) = (IdentityCommand::AddNote { at: at(1) }, |number| {
+            IdentityCommand::RemoveNote { at: at(2), number }
+        });
+        given::<Identity>(&[]).when(&add).then(&[added(1)]);
+        given::<Identity>(&[added(1)]).when(&remove(1)).then(std::slice::from_ref(&removed));
+        let history = [added(1), removed];
+        given::<Identity>(&history).when(&remove(1)).then(&[]);
+        given::<Identity>(&history).when(&add).then(&[added(2)]);
+        for stranger in [0, 2] {
+            given::<Identity>(&history)
+                .when(&remove(stranger))
+                .then_refused(&IdentityRefusal::NoSuchNote);
+        }
+        let many: Vec<_> = (1..=MOST_NOTES as u32).map(added).collect();
+        given::<Identity>(&many).when(&add).then_refused(&IdentityRefusal::TooManyNotes);
+    }
+
+    #[test]
+    fn whoever_is_erased_is_nobody_from_then_on() {
+        let erased = IdentityEvent::Erased { at: at(1) };
+        let done = IdentityEvent::ErasureCompleted { at: at(2) };
+        let (erase, complete) =
+            (IdentityCommand::Erase { at: at(1) }, IdentityCommand::CompleteErasure { at: at(2) });
+        given::<Identity>(&[]).when(&complete).then(&[]);
+        given::<Identity>(&[]).when(&erase).then(std::slice::from_ref(&erased));
+        let history = [erased.clone()];
+        given::<Identity>(&history).when(&erase).then(&[]);
+        given::<Identity>(&history).when(&complete).then(std::slice::from_ref(&done));
+        given::<Identity>(&[erased, done]).when(&complete).then(&[]);
+        let state = given::<Identity>(&history).state();
+        assert!(state.has_ended(session(1), at(99)), "also what begins later");
+        assert!(state.matters_at(at(60)) && !state.matters_at(at(3_601)));
+        for ask in [
+            IdentityCommand::Ban { at: at(3), until: None },
+            IdentityCommand::AddNote { at: at(3) },
+            IdentityCommand::ChangeRank { at: at(3), rank: Rank::Vip },
+        ] {
+            given::<Identity>(&history).when(&ask).then_refused(&IdentityRefusal::Erased);
+        }
+    }
+
+    #[test]
+    fn somebody_of_the_staff_is_not_erased() {
+        let role = |role: &str| IdentityEvent::RoleGiven { at: at(1), role: role.parse().unwrap() };
+        let erase = IdentityCommand::Erase { at: at(2) };
+        given::<Identity>(&[role("support")])
+            .when(&erase)
+            .then_refused(&IdentityRefusal::OfTheStaff);
+        given::<Identity>(&[role("support"), role("player")])
+            .when(&erase)
+            .then(&[IdentityEvent::Erased { at: at(2) }]);
     }
 }

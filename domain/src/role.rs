@@ -58,6 +58,12 @@ permissions! {
     EditInvites = "edit_invites",
     /// Sending mail: campaigns, and once more what was sent; and keeping people from getting any.
     SendMail = "send_mail",
+    /// Writing notes about players, and taking them away.
+    WriteNotes = "write_notes",
+    /// Making accounts, and editing names, phone numbers and languages.
+    EditPlayers = "edit_players",
+    /// Erasing players.
+    ErasePlayers = "erase_players",
 }
 
 /// Permissions by which gold or real money comes to move, or by which somebody else gets such a
@@ -214,7 +220,9 @@ impl BuiltIn {
         use Permission as May;
         match self {
             Self::Player => Permissions::NONE,
-            Self::Support => Permissions::of(&[May::SeePlayers, May::SeePersonalData, May::Ban]),
+            Self::Support => {
+                Permissions::of(&[May::SeePlayers, May::SeePersonalData, May::Ban, May::WriteNotes])
+            }
             Self::Operator => Permissions::of(&[
                 May::SeePlayers,
                 May::Grant,
@@ -265,6 +273,8 @@ pub enum RoleCommand {
         at: DateTime<Utc>,
         /// What it may do.
         permissions: Permissions,
+        /// Only if it is at one of these versions; at any, if not given. 0: nobody has defined it.
+        versions: Option<Vec<u32>>,
     },
 }
 
@@ -277,6 +287,12 @@ pub enum RoleRefusal {
     /// Whoever asks may not do all of what is given or taken.
     #[error("nobody can give or take what they may not do themselves: {0} is missing")]
     Lacking(Permission),
+    /// Somebody has changed it meanwhile.
+    #[error("the role is at version {version}: look again")]
+    OtherVersion {
+        /// The present one.
+        version: u32,
+    },
     /// It stands in the program.
     #[error("built-in roles cannot be changed: make one of your own")]
     BuiltIn,
@@ -289,6 +305,8 @@ pub enum RoleRefusal {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     permissions: Option<Permissions>,
+    #[serde(default)]
+    version: u32,
 }
 
 impl Role {
@@ -296,6 +314,12 @@ impl Role {
     #[must_use]
     pub fn permissions(&self) -> Option<Permissions> {
         self.permissions
+    }
+
+    /// How often it was defined.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
     }
 }
 
@@ -307,9 +331,12 @@ impl Aggregate for Role {
     type Refusal = RoleRefusal;
 
     fn decide(&self, command: &RoleCommand) -> Result<Vec<RoleEvent>, RoleRefusal> {
-        let RoleCommand::Define { at, permissions } = *command;
+        let RoleCommand::Define { at, permissions, ref versions } = *command;
         if self.permissions == Some(permissions) {
             return Ok(vec![]);
+        }
+        if versions.as_ref().is_some_and(|seen| !seen.contains(&self.version)) {
+            return Err(RoleRefusal::OtherVersion { version: self.version });
         }
         Ok(vec![RoleEvent::RoleDefined { at, permissions }])
     }
@@ -317,6 +344,7 @@ impl Aggregate for Role {
     fn evolve(&mut self, event: &RoleEvent) {
         let RoleEvent::RoleDefined { permissions, .. } = event;
         self.permissions = Some(*permissions);
+        self.version = self.version.saturating_add(1);
     }
 }
 
@@ -357,6 +385,7 @@ mod tests {
         let define = |permission| RoleCommand::Define {
             at: at(1),
             permissions: Permissions::of(&[permission]),
+            versions: None,
         };
         let defined = |permission| RoleEvent::RoleDefined {
             at: at(1),
@@ -367,6 +396,27 @@ mod tests {
         given::<Role>(&history).when(&define(Permission::Ban)).then(&[]);
         given::<Role>(&history)
             .when(&define(Permission::Grant))
+            .then(&[defined(Permission::Grant)]);
+    }
+    #[test]
+    fn whoever_has_seen_another_version_changes_nothing() {
+        let define = |permission, seen: &[u32]| RoleCommand::Define {
+            at: at(1),
+            permissions: Permissions::of(&[permission]),
+            versions: Some(seen.to_vec()),
+        };
+        let defined = |permission| RoleEvent::RoleDefined {
+            at: at(1),
+            permissions: Permissions::of(&[permission]),
+        };
+        given::<Role>(&[]).when(&define(Permission::Ban, &[0])).then(&[defined(Permission::Ban)]);
+        let history = [defined(Permission::Ban)];
+        given::<Role>(&history)
+            .when(&define(Permission::Grant, &[0]))
+            .then_refused(&RoleRefusal::OtherVersion { version: 1 });
+        given::<Role>(&history).when(&define(Permission::Ban, &[0])).then(&[]);
+        given::<Role>(&history)
+            .when(&define(Permission::Grant, &[0, 1]))
             .then(&[defined(Permission::Grant)]);
     }
 }

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod feed;
 pub mod follower;
 mod lease;
+pub mod personal;
 pub mod play_in_log;
 pub mod position;
 pub mod purchases_in_log;

@@ -156,6 +156,7 @@ impl Fold {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::AccountClosed { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }

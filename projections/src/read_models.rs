@@ -35,6 +35,7 @@ pub mod levels;
 pub mod live_events;
 pub mod mission_progress;
 pub mod missions;
+pub mod notes;
 pub mod packages;
 pub mod participations;
 pub mod promos;
@@ -61,6 +62,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(promos::Promos::default()),
         Box::new(items::Items::default()),
         Box::new(standings::Standings::default()),
+        Box::new(notes::Notes::default()),
         Box::new(streaks::Streaks::default()),
         Box::new(levels::Levels::default()),
         Box::new(missions::Missions::default()),

@@ -24,6 +24,7 @@ use crate::scan::{self, RowError};
 
 mod approvals;
 mod chain;
+mod closing;
 mod daily;
 mod holds;
 mod invites;
@@ -80,6 +81,8 @@ pub enum Check {
     Approval,
     /// Gold for many is given as the job tells, each line once, and what was left is taken back once.
     Job,
+    /// Nothing is left in an account that was closed, and nothing is done with it afterwards.
+    Closed,
     /// Both sides of all movements add up to zero.
     Books,
     /// A place that somebody remembers is in the log.

@@ -5,6 +5,7 @@ mod appenders;
 mod approvals;
 mod claims;
 mod crashes;
+mod erasure;
 mod hang_ups;
 mod jobs;
 mod live;

@@ -12,5 +12,5 @@ mod limits;
 mod realtime;
 mod shop;
 mod streak;
-mod users;
+pub mod users;
 mod vip;

@@ -34,6 +34,7 @@ fn concrete(path: &str) -> String {
         ("{code}", "WEEKEND_STARTER"),
         ("{item_id}", "00c0ffee0001-1"),
         ("{user_id}", "23"),
+        ("{note}", "1"),
     ];
     names.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }

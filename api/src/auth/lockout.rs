@@ -20,7 +20,13 @@ pub struct Lockout {
 
 /// Under whose name somebody tries to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Who([u8; 16]);
+pub struct Who(pub [u8; 16]);
+
+/// Under which all names of somebody count.
+#[must_use]
+pub fn who_of(fingerprints: &FingerprintKey, PlayerId(id): PlayerId) -> Who {
+    Who(fingerprints.fingerprint("sign_in_of_user", &id).0)
+}
 
 #[derive(Debug, sqlx::FromRow)]
 struct Failures {
@@ -38,11 +44,10 @@ impl Lockout {
     #[must_use]
     pub fn who(&self, name: &str, user: Option<PlayerId>) -> Who {
         let name = name.to_lowercase();
-        let fingerprint = match user {
-            Some(PlayerId(id)) => self.fingerprints.fingerprint("sign_in_of_user", &id),
-            None => self.fingerprints.fingerprint("sign_in_of_name", &name),
-        };
-        Who(fingerprint.0)
+        match user {
+            Some(player) => who_of(&self.fingerprints, player),
+            None => Who(self.fingerprints.fingerprint("sign_in_of_name", &name).0),
+        }
     }
 
     /// Before a password is looked at.

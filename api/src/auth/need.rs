@@ -42,6 +42,9 @@ needs!(
     EditRoles,
     ReadAudit,
     SendMail,
+    WriteNotes,
+    EditPlayers,
+    ErasePlayers,
 );
 
 /// One of the staff who may do this.

@@ -69,6 +69,46 @@ pub struct Shown {
     pub user_agent: Option<String>,
 }
 
+/// A session as the staff sees it.
+#[derive(Debug)]
+pub struct Live {
+    /// Whose.
+    pub player: PlayerId,
+    /// What its owner sees of it.
+    pub shown: Shown,
+}
+
+/// Where a page of sessions ends: the latest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    began_at: DateTime<Utc>,
+    id: SessionId,
+}
+
+impl Live {
+    /// The page after it.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor { began_at: self.shown.began_at, id: self.shown.id }
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.began_at.timestamp_micros(), self.id)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (micros, id) = text.split_once('-').ok_or(())?;
+        let began_at = DateTime::from_timestamp_micros(micros.parse().map_err(|_| ())?);
+        Ok(Self { began_at: began_at.ok_or(())?, id: id.parse().map_err(|_| ())? })
+    }
+}
+
 /// Begins, continues and ends.
 #[derive(Debug, Clone)]
 pub struct Sessions(PgPool);
@@ -115,7 +155,8 @@ impl Sessions {
         .bind(hash(&token))
         .bind(second_factor)
         .execute(&self.0)
-        .await?;
+        .await
+        .map_err(owner_gone)?;
         let session = SessionKey { player, id, began_at: now };
         Ok(Issued { session, second_factor, refresh_token: token })
     }
@@ -156,6 +197,49 @@ impl Sessions {
         .fetch_all(&self.0)
         .await?;
         rows.iter().map(shown).collect()
+    }
+
+    /// Sessions that have not run out, of somebody or of everybody, the latest first.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn page(
+        &self,
+        player: Option<PlayerId>,
+        after: Option<Cursor>,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Live>, ApiError> {
+        let rows = sqlx::query(
+            "select id, user_id, began_at, last_used_at, expires_at, user_agent
+               from identity.sessions
+              where expires_at > $1 and ($2::bigint is null or user_id = $2)
+                and ($3::timestamptz is null or (began_at, id) < ($3, $4))
+              order by began_at desc, id desc limit $5",
+        )
+        .persistent(false)
+        .bind(now)
+        .bind(player.map(|player| player.0))
+        .bind(after.map(|after| after.began_at))
+        .bind(after.map(|after| after.id.to_string()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.0)
+        .await?;
+        let live = |row: &PgRow| {
+            Ok(Live { player: PlayerId(row.try_get("user_id")?), shown: shown(row)? })
+        };
+        rows.iter().map(live).collect()
+    }
+
+    /// Whose session it is, if it is there.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn owner(&self, id: SessionId) -> Result<Option<PlayerId>, ApiError> {
+        let select = "select user_id from identity.sessions where id = $1";
+        let owner: Option<i64> =
+            sqlx::query_scalar(select).bind(id.to_string()).fetch_optional(&self.0).await?;
+        Ok(owner.map(PlayerId))
     }
 
     /// Forgets one of somebody's sessions, and with it its tokens; false if there is none.
@@ -286,6 +370,16 @@ fn shown(row: &PgRow) -> Result<Shown, ApiError> {
         expires_at: row.try_get("expires_at")?,
         user_agent: row.try_get("user_agent")?,
     })
+}
+
+/// Whoever was erased while they signed in is nobody.
+fn owner_gone(error: sqlx::Error) -> ApiError {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    if constraint == Some("sessions_user_id_fkey") {
+        let detail = "there is no such user with this password: check both";
+        return ApiError::new(Reason::InvalidCredentials, detail);
+    }
+    error.into()
 }
 
 /// Whoever comes with such a token has to sign in again.

@@ -88,7 +88,7 @@ pub struct UserView {
 /// # Errors
 /// If name or password are wrong; which one is not told. Or the code, or if too many were.
 pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<Proved, ApiError> {
-    let user = app.users.by_name(&wish.site_id).await?;
+    let user = known(app, &wish.site_id).await?;
     let password = wish.password;
     let code = Code::IfEnrolled(wish.totp.as_deref());
     let shown = Shown { password: password.clone(), code };
@@ -105,8 +105,33 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<Prov
     if user.is_active {
         return Ok(Proved { user, second_factor });
     }
-    super::sign_up::open(app, asked, user.id, user.invite).await?;
+    super::sign_up::open(app, asked, user.id, user.origin).await?;
     Ok(Proved { user: User { is_active: true, ..user }, second_factor })
+}
+
+/// Insists that whoever is signed in knows the password: a stolen token is no way to guess it, either.
+///
+/// # Errors
+/// If it is wrong, or too many were.
+pub async fn insist_on_password(
+    app: &App,
+    player: PlayerId,
+    password: String,
+) -> Result<User, ApiError> {
+    let wrong = || ApiError::new(Reason::InvalidCredentials, "the current password is wrong");
+    let user = app.users.by_id(player).await?.ok_or_else(wrong)?;
+    let who = app.lockout.who(&user.site_id, Some(user.id));
+    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
+    let is_right = app.passwords.verify(password, Some(user.password_hash.clone())).await?;
+    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
+    if is_right { Ok(user) } else { Err(wrong()) }
+}
+
+/// Somebody by name. Who was erased has none, even if it is still about to be deleted.
+async fn known(app: &App, name: &str) -> Result<Option<User>, ApiError> {
+    let Some(user) = app.users.by_name(name).await? else { return Ok(None) };
+    let erasure = app.commands.erasure(user.id).await?;
+    Ok(Some(user).filter(|_| erasure.is_none()))
 }
 
 /// The ban that keeps somebody out now, as the node's own state has it.

@@ -4,12 +4,13 @@
 
 use chrono::TimeDelta;
 use commands::invites::{GivenUp, OpeningRefusal};
-use commands::{Caller, Failure};
+use commands::standing::StandingRefusal;
+use commands::{Caller, Committed, Failure};
 use domain::event::Actor;
-use domain::id::{InviteCode, PlayerId};
+use domain::id::{InviteCode, PlayerId, RoleCode};
 use domain::invite::InviteRefusal;
 
-use super::users::NewUser;
+use super::users::{NewUser, Origin};
 use crate::app::App;
 use crate::body::{Fields, values};
 use crate::config::AuthConfig;
@@ -89,7 +90,7 @@ pub async fn sign_up(app: &App, asked: &Asked, wish: SignUp) -> Result<PlayerId,
     if let Some(email) = &wish.email {
         app.profiles.has_address(player, email, now).await?;
     }
-    open(app, asked, player, Some(invite)).await?;
+    open(app, asked, player, Origin::Invite(invite)).await?;
     Fault::RowActivated.may_strike(&app.config);
     Ok(player)
 }
@@ -116,21 +117,42 @@ pub async fn open(
     app: &App,
     asked: &Asked,
     player: PlayerId,
-    invite: Option<InviteCode>,
+    origin: Origin,
 ) -> Result<(), ApiError> {
     // Harmless to repeat by itself: the request's key is for nothing here.
     let caller = Caller { key: None, ..asked.caller(Actor::Player(player)) };
-    let opened = match invite {
-        Some(invite) => app.commands.open_invited_account(&caller, player, invite).await,
-        None => app.commands.open_account(&caller, player).await.map_err(Failure::widen),
+    let opened = match origin {
+        Origin::Invite(invite) => {
+            let opened = app.commands.open_invited_account(&caller, player, invite).await;
+            if let Err(Failure::Refused { .. }) = opened {
+                give_up(app, asked, player, invite).await?;
+            }
+            opened?
+        }
+        Origin::Staff { by, role } => by_staff(app, &caller, by, (player, role)).await?,
+        Origin::Club => app.commands.open_account(&caller, player).await?,
     };
-    if let (Err(Failure::Refused { .. }), Some(invite)) = (&opened, invite) {
-        give_up(app, asked, player, invite).await?;
-    }
-    let opened = opened?;
     Fault::AccountOpened.may_strike(&app.config);
     app.positions.acknowledge(player, opened.place.position);
     app.users.activate(player).await
+}
+
+/// In the name of who made the account, who was cut off. If they may not give the role any more, it is
+/// a player's.
+async fn by_staff(
+    app: &App,
+    caller: &Caller,
+    by: PlayerId,
+    (player, role): (PlayerId, Option<RoleCode>),
+) -> Result<Committed, ApiError> {
+    let caller = Caller { actor: Actor::Admin(by), ..caller.clone() };
+    let opened = app.commands.open_account_by_staff(&caller, by, player, role).await;
+    match opened {
+        Err(Failure::Refused { refusal: StandingRefusal::Role(_), .. }) => {
+            Ok(app.commands.open_account_by_staff(&caller, by, player, None).await?)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Ends a sign-up that did not come to its end. The log says first that its account will never be

@@ -12,7 +12,7 @@ use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{PlayerId, RoleCode};
 use domain::identity::{Ban, Identity};
-use domain::role::{BuiltIn, Permissions, Role, RoleEvent};
+use domain::role::{BuiltIn, Permissions, Role};
 use domain::stored::{Place, Recorded};
 use projections::feed::Feed;
 use projections::follower::{FollowerError, Resume, Sink};
@@ -61,7 +61,7 @@ struct Shared {
 struct State {
     place: Option<Place>,
     people: HashMap<PlayerId, Identity>,
-    roles: HashMap<RoleCode, Permissions>,
+    roles: HashMap<RoleCode, Role>,
     left_by_sweep: usize,
 }
 
@@ -111,12 +111,14 @@ impl Standings {
         (role, state.permissions(role))
     }
 
-    /// The roles of the club's own, in order of their codes.
+    /// The roles of the club's own, what they allow and their versions, in order of their codes.
     #[must_use]
-    pub fn own_roles(&self) -> Vec<(RoleCode, Permissions)> {
-        let mut roles: Vec<_> =
-            self.state().roles.iter().map(|(code, may)| (*code, *may)).collect();
-        roles.sort_unstable_by_key(|(code, _)| *code);
+    pub fn own_roles(&self) -> Vec<(RoleCode, Permissions, u32)> {
+        let of_role = |(code, role): (&RoleCode, &Role)| {
+            (*code, role.permissions().unwrap_or_default(), role.version())
+        };
+        let mut roles: Vec<_> = self.state().roles.iter().map(of_role).collect();
+        roles.sort_unstable_by_key(|(code, ..)| *code);
         roles
     }
 
@@ -212,9 +214,7 @@ impl State {
             ClubEvent::Identity(player, event) => {
                 self.people.entry(player).or_default().evolve(&event);
             }
-            ClubEvent::Role(code, RoleEvent::RoleDefined { permissions, .. }) => {
-                self.roles.insert(code, permissions);
-            }
+            ClubEvent::Role(code, event) => self.roles.entry(code).or_default().evolve(&event),
             // Of other families, which are not looked at.
             _ => {}
         }
@@ -225,7 +225,7 @@ impl State {
         let Some(role) = role else { return Permissions::NONE };
         match BuiltIn::find(role) {
             Some(built_in) => built_in.permissions(),
-            None => self.roles.get(&role).copied().unwrap_or_default(),
+            None => self.roles.get(&role).and_then(Role::permissions).unwrap_or_default(),
         }
     }
 

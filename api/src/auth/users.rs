@@ -1,9 +1,11 @@
 //! The identity table: names, phones, hashes. Personal data, so none of it ever enters the log.
 
+pub mod by_staff;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::id::{InviteCode, PlayerId};
+use domain::id::{InviteCode, PlayerId, RoleCode};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
 
@@ -50,8 +52,24 @@ pub struct User {
     pub is_active: bool,
     /// When they signed up.
     pub created_at: DateTime<Utc>,
-    /// The invite that a sign-up came with that has not come to its end.
-    pub invite: Option<InviteCode>,
+    /// How a sign-up came about that has not come to its end.
+    pub origin: Origin,
+}
+
+/// How somebody comes into the club.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// With an invite.
+    Invite(InviteCode),
+    /// Signed up by one of the staff.
+    Staff {
+        /// By whom.
+        by: PlayerId,
+        /// With a role other than a player's.
+        role: Option<RoleCode>,
+    },
+    /// Of the club itself, or from before uses of invites were counted.
+    Club,
 }
 
 /// Somebody as the staff sees them.
@@ -65,6 +83,10 @@ pub struct Person {
     pub nickname: String,
     /// Digits. Not for everybody of the staff.
     pub phone_number: String,
+    /// The code of the language in which they are spoken to.
+    pub language: String,
+    /// Raised with each edit.
+    pub version: u64,
     /// Whether the account has been opened in the log.
     pub is_active: bool,
     /// When they signed up.
@@ -103,7 +125,10 @@ pub struct NewUser {
 #[derive(Debug, Clone)]
 pub struct Users(PgPool);
 
-const COLUMNS: &str = "id, site_id, nickname, password_hash, state, created_at, invite_code";
+const COLUMNS: &str =
+    "id, site_id, nickname, password_hash, state, created_at, invite_code, made_by, role_wish";
+/// What the staff sees.
+const SHOWN: &str = "id, site_id, nickname, phone_number, language, version, state, created_at";
 
 impl Users {
     /// In this database.
@@ -190,8 +215,8 @@ impl Users {
     /// # Errors
     /// If the database does not answer.
     pub async fn activate(&self, id: PlayerId) -> Result<(), ApiError> {
-        let activate =
-            "update identity.users set state = 'active', invite_code = null where id = $1";
+        let activate = "update identity.users
+                           set state = 'active', invite_code = null, role_wish = null where id = $1";
         sqlx::query(activate).bind(id.0).execute(&self.0).await?;
         Ok(())
     }
@@ -241,10 +266,8 @@ impl Users {
         let count = format!("select count(*) from identity.users {found}");
         let count: i64 =
             sqlx::query_scalar(&count).bind(&search.text).bind(&like).fetch_one(&self.0).await?;
-        let select = format!(
-            "select id, site_id, nickname, phone_number, state, created_at from identity.users
-              {found} order by id offset $3 limit $4"
-        );
+        let select =
+            format!("select {SHOWN} from identity.users {found} order by id offset $3 limit $4");
         let before = i64::from(search.page - 1) * i64::from(search.page_size);
         let rows = sqlx::query(&select)
             .bind(&search.text)
@@ -262,9 +285,8 @@ impl Users {
     /// # Errors
     /// If the database does not answer.
     pub async fn person(&self, id: PlayerId) -> Result<Option<Person>, ApiError> {
-        let select = "select id, site_id, nickname, phone_number, state, created_at
-                        from identity.users where id = $1";
-        let row = sqlx::query(select).bind(id.0).fetch_optional(&self.0).await?;
+        let select = format!("select {SHOWN} from identity.users where id = $1");
+        let row = sqlx::query(&select).bind(id.0).fetch_optional(&self.0).await?;
         row.map(|row| person(&row)).transpose()
     }
 
@@ -283,7 +305,6 @@ impl Users {
 }
 
 fn user(row: &PgRow) -> Result<User, ApiError> {
-    let invite: Option<&str> = row.try_get("invite_code")?;
     Ok(User {
         id: PlayerId(row.try_get("id")?),
         site_id: row.try_get("site_id")?,
@@ -291,7 +312,19 @@ fn user(row: &PgRow) -> Result<User, ApiError> {
         password_hash: row.try_get("password_hash")?,
         is_active: row.try_get::<&str, _>("state")? == "active",
         created_at: row.try_get("created_at")?,
-        invite: invite.map(invite_code).transpose()?,
+        origin: origin(row)?,
+    })
+}
+
+fn origin(row: &PgRow) -> Result<Origin, ApiError> {
+    let invite: Option<&str> = row.try_get("invite_code")?;
+    let by: Option<i64> = row.try_get("made_by")?;
+    let role: Option<&str> = row.try_get("role_wish")?;
+    let role = role.map(|role| role.parse().map_err(ApiError::internal)).transpose()?;
+    Ok(match (invite, by) {
+        (Some(invite), _) => Origin::Invite(invite_code(invite)?),
+        (None, Some(by)) => Origin::Staff { by: PlayerId(by), role },
+        (None, None) => Origin::Club,
     })
 }
 
@@ -305,6 +338,8 @@ fn person(row: &PgRow) -> Result<Person, ApiError> {
         site_id: row.try_get("site_id")?,
         nickname: row.try_get("nickname")?,
         phone_number: row.try_get("phone_number")?,
+        language: row.try_get("language")?,
+        version: row.try_get::<i64, _>("version")?.cast_unsigned(),
         is_active: row.try_get::<&str, _>("state")? == "active",
         created_at: row.try_get("created_at")?,
     })
@@ -317,16 +352,28 @@ fn escaped(text: &str) -> String {
 
 /// The constraint's name tells which name is taken.
 pub(super) fn taken(error: &sqlx::Error) -> Option<ApiError> {
-    let (reason, detail) = match error.as_database_error()?.constraint()? {
-        "users_site_id_key" => (Reason::SiteIdTaken, "this site id is taken: choose another"),
-        "users_nickname_key" => (Reason::NicknameTaken, "this nickname is taken: choose another"),
-        "users_phone_number_key" => {
-            (Reason::PhoneNumberTaken, "this phone number has an account already: sign in")
-        }
-        "users_email_key" => {
-            (Reason::EmailTaken, "this address belongs to another account: use another address")
-        }
-        _ => return None,
-    };
-    Some(ApiError::new(reason, detail))
+    let constraint = error.as_database_error()?.constraint()?;
+    NAMES.iter().any(|(name, ..)| *name == constraint).then(|| name_taken(constraint))
+}
+
+/// The constraints that keep names unique, and what is said if one is taken.
+const NAMES: [(&str, Reason, &str); 4] = [
+    ("users_site_id_key", Reason::SiteIdTaken, "this site id is taken: choose another"),
+    ("users_nickname_key", Reason::NicknameTaken, "this nickname is taken: choose another"),
+    (
+        "users_phone_number_key",
+        Reason::PhoneNumberTaken,
+        "this phone number has an account already: sign in",
+    ),
+    (
+        "users_email_key",
+        Reason::EmailTaken,
+        "this address belongs to another account: use another address",
+    ),
+];
+
+fn name_taken(constraint: &str) -> ApiError {
+    let known = NAMES.iter().find(|(name, ..)| *name == constraint);
+    let (_, reason, detail) = known.unwrap_or(&NAMES[0]);
+    ApiError::new(*reason, *detail)
 }

@@ -94,6 +94,24 @@ pub fn lines(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wro
     }
 }
 
+/// A text of several lines that people read: no control characters but those that end lines.
+pub fn paragraphs(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = text(value, 0, most)?;
+        let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if text.contains(is_odd) {
+            let msg = "expected a text without control characters";
+            return Err(Wrong::new("string_pattern_mismatch", msg));
+        }
+        let trimmed = text.trim();
+        if trimmed.chars().count() < least {
+            let msg = format!("expected at least {least} characters");
+            return Err(Wrong::new("string_too_short", msg));
+        }
+        Ok(trimmed.to_owned())
+    }
+}
+
 /// A secret: any characters, kept exactly as they are.
 pub fn secret(least: usize, most: usize) -> impl Fn(&Value) -> Result<String, Wrong> {
     move |value| text(value, least, most).map(str::to_owned)
@@ -276,6 +294,36 @@ pub fn rank(value: &Value) -> Result<Rank, Wrong> {
         Some("VIP") => Ok(Rank::Vip),
         _ => Err(Wrong::new("enum", "expected 'STANDARD' or 'VIP'")),
     }
+}
+
+/// How somebody pays: a word in capital letters, since it stands in the log for ever.
+///
+/// # Errors
+/// Anything but the words that the club knows.
+pub fn payment_method(value: &Value) -> Result<String, Wrong> {
+    const KNOWN: [&str; 8] = [
+        "CARD",
+        "BANK_TRANSFER",
+        "VIRTUAL_ACCOUNT",
+        "MOBILE",
+        "KAKAO_PAY",
+        "NAVER_PAY",
+        "APPLE_PAY",
+        "GOOGLE_PAY",
+    ];
+    let word = text(value, 1, 50)?;
+    if KNOWN.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    Err(Wrong::new("enum", format!("expected one of {}", KNOWN.join(", "))))
+}
+
+/// The code of a language.
+///
+/// # Errors
+/// Anything but those that the club speaks.
+pub fn language(value: &Value) -> Result<&'static str, Wrong> {
+    one_of(&[("ko", "ko"), ("en", "en")])(value)
 }
 
 /// Yes or no.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
 use commands::Caller;
@@ -34,13 +34,13 @@ pub fn code(response: &Response) -> Option<&'static str> {
 
 impl Attempt {
     /// `None` for everything else. Reading is no attempt.
-    pub fn of(request: &Request, app: &App) -> Option<Self> {
+    pub fn of(request: &Request, route: Option<&MatchedPath>, app: &App) -> Option<Self> {
         let path = request.uri().path();
         if !path.starts_with("/api/admin/") || request.method().is_safe() {
             return None;
         }
         let who = auth::session_of(request.headers(), app)?.key.player;
-        let path = path.chars().take(LONGEST_PATH).collect();
+        let path = told(path, route.map(MatchedPath::as_str));
         Some(Self { who, method: request.method().clone(), path })
     }
 
@@ -59,5 +59,36 @@ impl Attempt {
         if let Err(error) = app.commands.note(&caller, self.who, refused).await {
             tracing::warn!(%error, "a refused attempt could not be written down");
         }
+    }
+}
+
+/// An address as the log may have it: for ever. What stands where an id should, and is none, may be a name
+/// that somebody typed there: the route's own word for it is told instead.
+fn told(path: &str, route: Option<&str>) -> String {
+    let Some(route) = route else { return "an unknown address".to_owned() };
+    let is_id = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let is_code =
+        |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    let parts = route.split('/').zip(path.split('/')).map(|(name, part)| match name {
+        "{code}" if is_code(part) => part,
+        name if name.starts_with('{') && is_id(part) => part,
+        name => name,
+    });
+    parts.collect::<Vec<_>>().join("/").chars().take(LONGEST_PATH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_told_and_names_are_not() {
+        let ban = Some("/api/admin/users/{id}/ban");
+        assert_eq!(told("/api/admin/users/23/ban", ban), "/api/admin/users/23/ban");
+        assert_eq!(told("/api/admin/users/minjun/ban", ban), "/api/admin/users/{id}/ban");
+        let role = Some("/api/admin/roles/{code}");
+        assert_eq!(told("/api/admin/roles/shift_lead", role), "/api/admin/roles/shift_lead");
+        assert_eq!(told("/api/admin/roles/%EB%AF%BC", role), "/api/admin/roles/{code}");
+        assert_eq!(told("/api/admin/minjun", None), "an unknown address");
     }
 }

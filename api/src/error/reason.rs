@@ -57,6 +57,12 @@ pub enum Reason {
     EmailTaken,
     /// A mailed link works no more.
     LinkExpired,
+    /// Something is owed that has to be repaid first.
+    InDebt,
+    /// A purchase or a refund has to end first.
+    MoneyUnderWay,
+    /// Somebody of the staff; the role has to be taken away first.
+    OfTheStaff,
     /// Not enough gold.
     InsufficientGold,
     /// The balance would be larger than any may be.
@@ -137,6 +143,8 @@ pub enum Reason {
     Conflict,
     /// It is at another version than the caller has seen.
     PreconditionFailed,
+    /// An edit that does not say which version the caller has seen.
+    PreconditionRequired,
     /// The body is too long.
     BodyTooLarge,
     /// The body is not declared as JSON.
@@ -206,6 +214,9 @@ impl Reason {
             Self::PhoneNumberTaken => (409, "PHONE_NUMBER_TAKEN", "The phone number is taken"),
             Self::EmailTaken => (409, "EMAIL_TAKEN", "The address is taken"),
             Self::LinkExpired => (410, "LINK_EXPIRED", "The link works no more"),
+            Self::InDebt => (409, "IN_DEBT", "Something is owed"),
+            Self::MoneyUnderWay => (409, "MONEY_UNDER_WAY", "A purchase or refund is under way"),
+            Self::OfTheStaff => (409, "OF_THE_STAFF", "Somebody of the staff"),
             Self::InsufficientGold => (409, "INSUFFICIENT_GOLD", "Not enough gold"),
             Self::BalanceTooLarge => (409, "BALANCE_TOO_LARGE", "The balance would be too large"),
             Self::PurchaseAbandoned => (409, "PURCHASE_ABANDONED", "The purchase was given up"),
@@ -252,6 +263,7 @@ impl Reason {
             Self::ScopeMissing => (403, "SCOPE_MISSING", "The service may not do this"),
             Self::Conflict => (409, "CONFLICT", "It has changed meanwhile"),
             Self::PreconditionFailed => (412, "PRECONDITION_FAILED", "It is at another version"),
+            Self::PreconditionRequired => (428, "PRECONDITION_REQUIRED", "Say what you have seen"),
             Self::BodyTooLarge => (413, "BODY_TOO_LARGE", "The body is too long"),
             Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Send JSON"),
             Self::ValidationFailed => (422, "VALIDATION_FAILED", "Some fields cannot be used"),

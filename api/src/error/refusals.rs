@@ -31,6 +31,8 @@ impl From<AccountRefusal> for ApiError {
         let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
             AccountRefusal::NoSuchAccount | AccountRefusal::NoSuchItem => told(Reason::NotFound),
+            AccountRefusal::InDebt { debt } => told(Reason::InDebt).with("debt", debt),
+            AccountRefusal::MoneyUnderWay => told(Reason::MoneyUnderWay),
             AccountRefusal::NothingToMove => told(Reason::ValidationFailed),
             AccountRefusal::BalanceTooLarge => told(Reason::BalanceTooLarge),
             AccountRefusal::InsufficientGold { has, needs } => {
@@ -341,6 +343,11 @@ impl From<IdentityRefusal> for ApiError {
         match refusal {
             IdentityRefusal::EndsBeforeNow => wrong_field("until", refusal.to_string()),
             IdentityRefusal::AlreadyEnrolled => Self::new(Reason::Conflict, refusal.to_string()),
+            IdentityRefusal::TooManyNotes => Self::new(Reason::UserLimit, refusal.to_string()),
+            IdentityRefusal::OfTheStaff => Self::new(Reason::OfTheStaff, refusal.to_string()),
+            IdentityRefusal::Erased | IdentityRefusal::NoSuchNote => {
+                Self::new(Reason::NotFound, refusal.to_string())
+            }
         }
     }
 }
@@ -349,6 +356,7 @@ impl From<StandingRefusal> for ApiError {
     fn from(refusal: StandingRefusal) -> Self {
         let told = |reason| Self::new(reason, refusal.to_string());
         match refusal {
+            StandingRefusal::Account(refusal) => refusal.into(),
             StandingRefusal::Nobody | StandingRefusal::Role(RoleRefusal::NoSuchRole) => {
                 told(Reason::NotFound)
             }
@@ -356,8 +364,11 @@ impl From<StandingRefusal> for ApiError {
             StandingRefusal::Role(RoleRefusal::Lacking(permission)) => {
                 told(Reason::Forbidden).with("permission", permission.name())
             }
-            StandingRefusal::Role(RoleRefusal::OwnRole) | StandingRefusal::OwnTotp => {
-                told(Reason::Forbidden)
+            StandingRefusal::Role(RoleRefusal::OwnRole)
+            | StandingRefusal::OwnTotp
+            | StandingRefusal::Oneself => told(Reason::Forbidden),
+            StandingRefusal::Role(RoleRefusal::OtherVersion { version }) => {
+                told(Reason::PreconditionFailed).with("version", version)
             }
             StandingRefusal::Role(RoleRefusal::BuiltIn) => told(Reason::Conflict),
         }

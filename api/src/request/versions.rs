@@ -10,6 +10,30 @@ use crate::error::{ApiError, Reason};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IfMatch(pub Option<Vec<u32>>);
 
+/// The same where the caller has to say it: for what nobody should edit unseen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MustMatch(pub Option<Vec<u32>>);
+
+impl MustMatch {
+    /// Whether a version is among them.
+    #[must_use]
+    pub fn has(&self, version: u64) -> bool {
+        self.0.as_ref().is_none_or(|seen| seen.iter().any(|seen| u64::from(*seen) == version))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MustMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        if !parts.headers.contains_key(header::IF_MATCH) {
+            let detail = "send a header If-Match with the ETag that this came with";
+            return Err(ApiError::new(Reason::PreconditionRequired, detail));
+        }
+        wanted(&parts.headers).map(Self)
+    }
+}
+
 /// The tag of a version.
 #[must_use]
 pub fn etag(version: u64) -> HeaderValue {

@@ -14,6 +14,7 @@ pub mod products;
 pub mod promos;
 pub mod rewards;
 pub mod roles;
+pub mod sessions;
 pub mod stats;
 pub mod transactions;
 pub mod users;

@@ -1,5 +1,6 @@
 //! What a player has, and how it came about.
 
+pub mod leaving;
 pub mod profile;
 pub mod statement;
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::events::PlaceReward;
+use commands::play::PlayRefusal;
 use commands::{Caller, Commands, Failure};
+use domain::account::AccountRefusal;
 use domain::id::LiveEventId;
 use domain::live_event::{Tier, reward_of};
 use futures::{StreamExt, stream};
@@ -122,6 +124,11 @@ impl Payouts {
         let caller = Caller { cause, ..Caller::system(NAME) };
         match self.commands.reward_place(&caller, reward).await {
             Ok(_) => true,
+            // Whoever was erased has no account any more: nobody waits for this place's reward.
+            Err(Failure::Refused {
+                refusal: PlayRefusal::Account(AccountRefusal::NoSuchAccount),
+                ..
+            }) => true,
             Err(Failure::Refused { refusal, .. }) => {
                 tracing::warn!(%player, %event, place, %refusal, "a place cannot be rewarded for now");
                 false

@@ -114,6 +114,7 @@ impl Checkout {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::AccountClosed { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }

@@ -294,6 +294,11 @@ pub enum AccountCommand {
         /// How much was given.
         gold: Gold,
     },
+    /// Close it for good, with all that is in it; asking again does nothing.
+    Close {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// A mission that somebody wants to claim.
@@ -351,6 +356,15 @@ pub enum AccountRefusal {
     /// Nobody has opened this account.
     #[error("there is no such account")]
     NoSuchAccount,
+    /// Something is owed, by whoever wants it closed.
+    #[error("{debt} gold is owed: it has to be repaid first")]
+    InDebt {
+        /// How much.
+        debt: u64,
+    },
+    /// Somebody still has to say what becomes of money.
+    #[error("a purchase or a refund is under way: it has to end first")]
+    MoneyUnderWay,
     /// Nothing would move.
     #[error("the amount must be at least 1")]
     NothingToMove,

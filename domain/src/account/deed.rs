@@ -57,6 +57,7 @@ impl AccountEvent {
             | Self::ItemRefunded { .. }
             | Self::SpendLimitSet { .. }
             | Self::CoolingOffStarted { .. }
+            | Self::AccountClosed { .. }
             | Self::SelfExcluded { .. }
             | Self::StreakClaimed { .. }
             | Self::VipClaimed { .. }

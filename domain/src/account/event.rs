@@ -336,6 +336,13 @@ pub enum AccountEvent {
         /// Debit, of given gold only.
         movement: Movement,
     },
+    /// The player was erased. Nobody opens the account again; what was left in it has left the game.
+    AccountClosed {
+        /// When.
+        at: DateTime<Utc>,
+        /// Debit, of all that there was.
+        movement: Movement,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -376,6 +383,7 @@ impl Event for AccountEvent {
             Self::PlaceRewarded { .. } => "place_rewarded",
             Self::RewardGifted { .. } => "reward_gifted",
             Self::GrantTakenBack { .. } => "grant_taken_back",
+            Self::AccountClosed { .. } => "account_closed",
         }
     }
 

@@ -134,6 +134,9 @@ impl AccountEvent {
             Self::GrantTakenBack { at, receipt_code, movement } => {
                 (at, "grant_undo", receipt_code.to_string(), Issuance, Debit, movement)
             }
+            Self::AccountClosed { at, movement } => {
+                (at, "closing", "closing".to_owned(), Sink, Debit, movement)
+            }
             Self::AccountOpened { .. }
             | Self::VipPointsGranted { .. }
             | Self::VipClaimed { .. }
@@ -179,7 +182,8 @@ impl AccountEvent {
             | Self::BenefitPurchased { movement, .. }
             | Self::ItemRefunded { movement, .. }
             | Self::StreakClaimed { movement, .. }
-            | Self::GrantTakenBack { movement, .. } => Some(movement.balance),
+            | Self::GrantTakenBack { movement, .. }
+            | Self::AccountClosed { movement, .. } => Some(movement.balance),
             Self::EventClaimed { reward, .. }
             | Self::MissionClaimed { reward, .. }
             | Self::PlaceRewarded { reward, .. }
@@ -241,6 +245,7 @@ impl AccountEvent {
             | Self::SelfExcluded { .. }
             | Self::StreakClaimed { .. }
             | Self::VipClaimed { .. }
+            | Self::AccountClosed { .. }
             | Self::EventJoined { .. }
             | Self::GrantTakenBack { .. } => return None,
         };

@@ -9,6 +9,7 @@ use crate::offer::{BenefitOffer, Offer, Rank};
 use crate::product::{Product, ProductEvent};
 use crate::testing::{at, given, small_pack};
 
+mod closing;
 mod daily;
 mod pace;
 mod participation;

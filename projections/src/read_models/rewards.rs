@@ -206,6 +206,7 @@ impl<'a> Paid<'a> {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::AccountClosed { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::EventJoined { .. }
             | AccountEvent::GrantTakenBack { .. } => return None,

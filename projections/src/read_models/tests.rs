@@ -119,6 +119,25 @@ async fn players_have_what_their_accounts_have() {
     assert_eq!(prepaid.sold, books::Kinds { paid: bought.cast_signed(), free: 0 });
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_erased_is_shown_so() {
+    let (pool, history) = followed(28, 8_000).await;
+    let mut erasures = Vec::new();
+    for (player, standing) in history.standings() {
+        if let Some(erasure) = standing.erasure() {
+            let shown = standings::erasure(&pool, PlayerId(player)).await.unwrap().rows;
+            assert_eq!(shown, Some(erasure));
+            erasures.push((PlayerId(player), erasure));
+        }
+    }
+    let erased: Vec<_> = erasures.iter().map(|(player, _)| *player).collect();
+    assert_eq!(standings::erased(&pool, false).await.unwrap().rows, erased);
+    let open = erasures.iter().filter(|(_, erasure)| erasure.completed_at.is_none());
+    let open: Vec<_> = open.map(|(player, _)| *player).collect();
+    assert_eq!(standings::erased(&pool, true).await.unwrap().rows, open);
+    assert!(!erased.is_empty());
+}
+
 /// Where a request stands now, by its stream.
 fn status_of(approval: &Approval, now: DateTime<Utc>) -> ApprovalStatus {
     match approval.ending() {

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod campaigns;
+mod erasures;
 mod invites;
 mod jobs;
 mod play;
@@ -43,6 +44,8 @@ pub(crate) struct History {
     random_invites: StdRng,
     /// Of its own, too.
     random_jobs: StdRng,
+    /// Guests who have come and gone.
+    guests: i64,
     pub(crate) players: i64,
     accounts: BTreeMap<i64, Stream<Account>>,
     identities: BTreeMap<i64, Stream<Identity>>,
@@ -101,6 +104,7 @@ impl History {
             random: StdRng::seed_from_u64(seed),
             random_invites: StdRng::seed_from_u64(seed),
             random_jobs: StdRng::seed_from_u64(seed),
+            guests: 0,
             players: 20,
             accounts: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -177,6 +181,7 @@ impl History {
         self.run_invites(out);
         self.run_jobs(out);
         self.run_campaigns(out);
+        self.come_and_go(out);
         let player = self.random.random_range(1..=self.players);
         if !self.accounts.contains_key(&player) {
             return self.sign_up(player, out);
@@ -317,7 +322,7 @@ impl History {
         let terms = Terms::Benefit(benefit());
         self.benefit.ask(BENEFIT, &ProductCommand::Define { at, terms }, out);
         let permissions = Permissions::of(&[Permission::SeePlayers, Permission::Ban]);
-        let role = RoleCommand::Define { at, permissions };
+        let role = RoleCommand::Define { at, permissions, versions: None };
         Stream::<Role>::default().ask(SHIFT_LEAD, &role, out);
         self.define_play(out);
         for (code, stock_total) in [("RARE", Some(60)), ("COMMON", Some(100_000)), ("ANY", None)] {

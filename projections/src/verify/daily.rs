@@ -72,6 +72,7 @@ impl Daily {
             | AccountEvent::ItemRefunded { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::AccountClosed { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::EventJoined { .. }
             | AccountEvent::GrantTakenBack { .. } => Ok(()),

@@ -1,7 +1,7 @@
 //! Does it make sense: every event readable, streams numbered without a gap, balances that follow
 //! from each other ([`super::wallet`]), purchases that end once and are given back once
 //! ([`super::purchases`], [`super::items`]), nothing held beyond its limit ([`super::holds`]), daily
-//! rewards once a day ([`super::daily`]), play, missions and events as the rules make them
+//! rewards once a day ([`super::daily`]), nothing more after an account's end ([`super::closing`]), play, missions and events as the rules make them
 //! ([`super::play`]), gold that takes two given as another one agreed ([`super::approvals`]), invites that
 //! let in whom they may ([`super::invites`]), gold for many given and taken back as its job tells
 //! ([`super::jobs`]), books that add up to zero.
@@ -20,6 +20,7 @@ use domain::promo::PromoEvent;
 use domain::stored::{self, Recorded, StoredEvent};
 
 use super::approvals::Approvals;
+use super::closing;
 use super::daily::Daily;
 use super::holds::Holds;
 use super::invites::Invites;
@@ -58,6 +59,7 @@ pub(super) struct Meaning {
 #[derive(Default)]
 struct Player {
     sequence: u64,
+    is_closed: bool,
     wallet: Wallet,
     daily: Daily,
     member: Member,
@@ -274,10 +276,11 @@ impl Meaning {
             }
             None => Ok(()),
         };
+        let closing = closing::follows(player, &mut known.is_closed, known.wallet, event);
         let daily = known.daily.take(player, event);
         let (last, findings) = (self.last, &mut self.findings);
         let play = self.play.account(last, player, &mut known.member, event, findings);
-        for verdict in [sequence, balance, daily, play] {
+        for verdict in [sequence, balance, closing, daily, play] {
             self.note(verdict);
         }
         if let Some(entry) = ledger {

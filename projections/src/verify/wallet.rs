@@ -77,6 +77,7 @@ fn with_points(before: Wallet, event: &AccountEvent) -> Option<Wallet> {
         | AccountEvent::ItemExpired { .. }
         | AccountEvent::SpendLimitSet { .. }
         | AccountEvent::CoolingOffStarted { .. }
+        | AccountEvent::AccountClosed { .. }
         | AccountEvent::SelfExcluded { .. }
         | AccountEvent::StreakClaimed { .. }
         | AccountEvent::EventJoined { .. }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::app::{App, PLAYER_ID};
 
+pub mod leaving;
+
 #[tokio::test]
 async fn the_balance_is_the_one_that_people_know() {
     let app = App::start().await;

@@ -156,6 +156,7 @@ pub(super) fn about_account(user_id: PlayerId, event: &AccountEvent) -> Vec<Told
         | AccountEvent::ItemRefunded { .. }
         | AccountEvent::SpendLimitSet { .. }
         | AccountEvent::CoolingOffStarted { .. }
+        | AccountEvent::AccountClosed { .. }
         | AccountEvent::SelfExcluded { .. }
         | AccountEvent::StreakClaimed { .. }
         | AccountEvent::VipClaimed { .. }

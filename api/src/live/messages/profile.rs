@@ -20,7 +20,7 @@ pub(super) struct ProfileData {
 pub(super) fn about(user_id: PlayerId, event: &IdentityEvent) -> Vec<Told> {
     let rank = match event {
         IdentityEvent::RankChanged { rank, .. } => Some(rank_name(*rank)),
-        IdentityEvent::ProfileChanged { .. } => None,
+        IdentityEvent::ProfileChanged { .. } | IdentityEvent::DetailsEdited { .. } => None,
         IdentityEvent::RoleGiven { .. }
         | IdentityEvent::Banned { .. }
         | IdentityEvent::Unbanned { .. }
@@ -29,7 +29,11 @@ pub(super) fn about(user_id: PlayerId, event: &IdentityEvent) -> Vec<Told> {
         | IdentityEvent::TotpEnrolled { .. }
         | IdentityEvent::TotpRemoved { .. }
         | IdentityEvent::MailSuppressed { .. }
-        | IdentityEvent::MailAllowed { .. } => return vec![],
+        | IdentityEvent::MailAllowed { .. }
+        | IdentityEvent::NoteAdded { .. }
+        | IdentityEvent::NoteRemoved { .. }
+        | IdentityEvent::Erased { .. }
+        | IdentityEvent::ErasureCompleted { .. } => return vec![],
     };
     vec![("profile_update", Data::Profile(ProfileData { user_id, rank }))]
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::id::RoleCode;
 use domain::role::{BuiltIn, Permission, Permissions};
@@ -15,7 +16,7 @@ use crate::auth::{May, Staff, need};
 use crate::body::object::list as list_of;
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
-use crate::request::{Asked, Segment};
+use crate::request::{Asked, IfMatch, Segment, etag};
 
 /// A role.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,6 +26,8 @@ pub struct RoleView {
     is_built_in: bool,
     /// What it allows.
     permissions: Vec<&'static str>,
+    /// How often it was defined: the ETag that changing it wants. `null` for built-in ones.
+    version: Option<u32>,
 }
 
 /// What a role may do.
@@ -45,9 +48,9 @@ pub struct RoleDefined {
 }
 
 impl RoleView {
-    fn new(code: &str, is_built_in: bool, permissions: Permissions) -> Self {
+    fn new(code: &str, version: Option<u32>, permissions: Permissions) -> Self {
         let permissions = permissions.iter().map(Permission::name).collect();
-        Self { code: code.to_owned(), is_built_in, permissions }
+        Self { code: code.to_owned(), is_built_in: version.is_none(), permissions, version }
     }
 }
 
@@ -57,9 +60,10 @@ impl RoleView {
         (status = 200, description = "the roles", body = [RoleView]),
         (status = 403, description = "not allowed", body = Problem)))]
 pub async fn list(State(app): State<App>, _staff: Staff) -> Json<Vec<RoleView>> {
-    let built_in = BuiltIn::ALL.map(|role| RoleView::new(role.name(), true, role.permissions()));
+    let built_in = BuiltIn::ALL.map(|role| RoleView::new(role.name(), None, role.permissions()));
     let own = app.standings.own_roles();
-    let own = own.iter().map(|(code, may)| RoleView::new(code.as_str(), false, *may));
+    let own =
+        own.iter().map(|(code, may, version)| RoleView::new(code.as_str(), Some(*version), *may));
     Json(built_in.into_iter().chain(own).collect())
 }
 
@@ -67,17 +71,20 @@ pub async fn list(State(app): State<App>, _staff: Staff) -> Json<Vec<RoleView>> 
 #[utoipa::path(put, path = "/api/admin/roles/{code}", tag = "administration",
     security(("token" = ["edit_roles"])),
     params(("code" = String, Path, description = "up to 40 of a-z 0-9 _"),
+        ("If-Match" = Option<String>, Header, description = "the version that is changed, in quotes; \"0\" for a new one"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     request_body = RoleTerms,
     responses(
         (status = 200, description = "so it is", body = RoleDefined),
         (status = 403, description = "not allowed: names the permission that you lack", body = Problem),
         (status = 409, description = "a built-in role", body = Problem),
+        (status = 412, description = "it is at another version than If-Match says", body = Problem),
         (status = 422, description = "fields that cannot be used, or a reused key", body = Problem)))]
 pub async fn define(
     State(app): State<App>,
     staff: May<need::EditRoles>,
     Segment(code): Segment,
+    IfMatch(versions): IfMatch,
     asked: Asked,
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
@@ -91,10 +98,14 @@ pub async fn define(
     };
     let role: RoleCode = code.parse().map_err(no_code)?;
     let caller = asked.caller(staff.actor());
-    let done = app.commands.define_role(&caller, staff.id(), role, terms.permissions).await?;
+    let terms = (role, terms.permissions);
+    let done = app.commands.define_role(&caller, staff.id(), terms, versions).await?;
     let position = done.place.position;
     app.positions.acknowledge(staff.id(), position);
-    let role = RoleView::new(role.as_str(), false, terms.permissions);
+    let now = app.commands.role_now(role).await?;
+    let may = now.permissions().unwrap_or_default();
+    let tag = [(header::ETAG, etag(now.version().into()))];
+    let role = RoleView::new(role.as_str(), Some(now.version()), may);
     let answer = RoleDefined { success: true, role, position };
-    Ok(replayable(Json(answer).into_response(), done.replayed))
+    Ok(replayable((tag, Json(answer)).into_response(), done.replayed))
 }

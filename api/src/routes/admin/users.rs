@@ -1,14 +1,22 @@
 //! The people of the club, as the staff sees them.
 
+pub mod details;
+pub mod erasure;
+pub mod export;
+pub mod making;
+pub mod notes;
 pub mod standing;
 pub mod totp;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use domain::account::level;
 use domain::audit::AuditEvent;
 use domain::id::PlayerId;
+use domain::identity::{Erasure, Identity};
 use domain::offer::Rank;
 use domain::role::BuiltIn;
 use projections::read_models::standings::{self, Overview};
@@ -25,7 +33,8 @@ use crate::auth::{May, need};
 use crate::error::{ApiError, Reason};
 use crate::live::presence;
 use crate::reads;
-use crate::request::{Asked, MinPosition, Segment};
+use crate::request::{Asked, MinPosition, Segment, etag};
+use notes::NoteView;
 
 /// People on a page, unless more are asked for, and at most.
 const PAGE: u32 = 10;
@@ -62,11 +71,12 @@ pub struct UsersPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserLine {
     id: i64,
-    site_id: String,
-    nickname: String,
+    /// `null`, as all that is known about a person, if they were erased.
+    site_id: Option<String>,
+    nickname: Option<String>,
     #[schema(value_type = String)]
     rank: Rank,
-    /// Signed up to the end, and not banned.
+    /// Signed up to the end, and not banned or erased.
     is_active: bool,
     is_admin: bool,
     role: String,
@@ -74,7 +84,7 @@ pub struct UserLine {
     vip_points: u64,
     level: u64,
     xp: u64,
-    created_at: String,
+    created_at: Option<String>,
     ban: Option<BanView>,
 }
 
@@ -93,8 +103,29 @@ pub struct UserDetail {
     user: UserLine,
     /// Whether a live feed of theirs is open.
     online: bool,
+    /// Raised with each edit; the ETag of this answer. `null` if there is nothing to edit any more.
+    version: Option<u64>,
     sessions: Vec<StaffSessionView>,
+    /// What the staff has written about them, newest first.
+    notes: Vec<NoteView>,
+    /// That they were erased, and whether all is gone.
+    erasure: Option<ErasureView>,
     position: u64,
+}
+
+/// That somebody was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErasureView {
+    /// Since when nobody is behind the number.
+    requested_at: String,
+    /// When all that was known about them was gone; `null` until then.
+    completed_at: Option<String>,
+}
+
+impl From<Erasure> for ErasureView {
+    fn from(Erasure { at, completed_at }: Erasure) -> Self {
+        Self { requested_at: rfc3339(at), completed_at: completed_at.map(rfc3339) }
+    }
 }
 
 /// A session, as the staff sees it.
@@ -137,12 +168,12 @@ pub async fn list(
     Ok(Json(UsersPage { users, total_pages, page, page_size, items, position }))
 }
 
-/// Somebody.
+/// Somebody; also whoever was erased, as a number.
 #[utoipa::path(get, path = "/api/admin/users/{id}", tag = "administration", security(("token" = ["see_players"])),
     params(("id" = i64, Path, description = "the user's number"),
         ("X-Min-Position" = Option<u64>, Header, description = "wait until this position is shown")),
     responses(
-        (status = 200, description = "somebody", body = UserDetail),
+        (status = 200, description = "somebody; the header ETag is for editing them", body = UserDetail),
         (status = 403, description = "not allowed", body = Problem),
         (status = 404, description = "no such user", body = Problem)))]
 pub async fn one(
@@ -150,15 +181,40 @@ pub async fn one(
     staff: May<need::SeePlayers>,
     Segment(id): Segment,
     min: MinPosition,
-) -> Result<Json<UserDetail>, ApiError> {
+) -> Result<Response, ApiError> {
     reads::caught_up(&app, Some(staff.id()), min).await?;
-    let person = person(&app, &id).await?;
-    let sessions = app.sessions.of(person.id, app.commands.clock.now()).await?;
-    let (mut lines, position) = lines(&app, vec![person]).await?;
-    let user = lines.pop().ok_or_else(no_such_user)?;
-    let online = presence::is_online(&app.pool, PlayerId(user.id)).await?;
-    let sessions = sessions.into_iter().map(StaffSessionView::from).collect();
-    Ok(Json(UserDetail { user, online, sessions, position }))
+    let player: PlayerId = id.parse().map_err(|_| no_such_user())?;
+    let person = app.users.person(player).await?;
+    let erasure = standings::erasure(&app.pool, player).await?.rows;
+    if person.is_none() && erasure.is_none() {
+        return Err(no_such_user());
+    }
+    let version = person.as_ref().map(|person| person.version);
+    let shown = standings::overview(&app.pool, &[player]).await?;
+    let user = UserLine::new(player, person, shown.rows.first(), app.commands.clock.now());
+    let sessions = going_on(&app, player).await?;
+    let notes = notes::about(&app, player).await?;
+    let position = shown.position;
+    let erasure = erasure.map(ErasureView::from);
+    let online = presence::is_online(&app.pool, player).await?;
+    let body = UserDetail { user, online, version, sessions, notes, erasure, position };
+    let mut answer = Json(body).into_response();
+    if let Some(version) = version {
+        answer.headers_mut().insert(header::ETAG, etag(version));
+    }
+    Ok(answer)
+}
+
+/// The sessions that have not ended.
+async fn going_on(app: &App, player: PlayerId) -> Result<Vec<StaffSessionView>, ApiError> {
+    let sessions = app.sessions.of(player, app.commands.clock.now()).await?;
+    let look = |identity: &Identity| {
+        let going_on = |session: &&Shown| !identity.has_ended(session.id, session.began_at);
+        sessions.iter().filter(going_on).map(|session| session.id).collect::<Vec<_>>()
+    };
+    let going_on = app.commands.standing(player, look).await?;
+    let sessions = sessions.into_iter().filter(|session| going_on.contains(&session.id));
+    Ok(sessions.map(StaffSessionView::from).collect())
 }
 
 /// What is known about somebody as a person. The look is written down.
@@ -196,33 +252,43 @@ async fn lines(app: &App, people: Vec<Person>) -> Result<(Vec<UserLine>, u64), A
     let now = app.commands.clock.now();
     let line = |person: Person| {
         let has = shown.rows.iter().find(|row| row.user_id == person.id);
-        UserLine::new(person, has, now)
+        UserLine::new(person.id, Some(person), has, now)
     };
     Ok((people.into_iter().map(line).collect(), shown.position))
 }
 
 impl UserLine {
     /// Whoever has not signed up to the end has nothing yet.
-    fn new(person: Person, has: Option<&Overview>, now: chrono::DateTime<chrono::Utc>) -> Self {
+    fn new(
+        player: PlayerId,
+        person: Option<Person>,
+        has: Option<&Overview>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Self {
         let standing = has.map(|has| has.standing);
         let role = standing.and_then(|standing| standing.role);
         let role = role.map_or_else(|| BuiltIn::Player.name().to_owned(), |role| role.to_string());
         let ban = standing.and_then(|standing| standing.ban);
         let ban = ban.filter(|ban| ban.until.is_none_or(|until| now < until));
         let xp = has.map_or(0, |has| has.xp);
+        let is_erased = standing.is_some_and(|standing| standing.erasure.is_some());
+        let is_active = person.as_ref().is_some_and(|person| person.is_active);
+        let created_at = person.as_ref().map(|person| rfc3339(person.created_at));
+        let names = person.map(|person| (person.site_id, person.nickname));
+        let (site_id, nickname) = names.filter(|_| !is_erased).unzip();
         Self {
-            id: person.id.0,
-            site_id: person.site_id,
-            nickname: person.nickname,
+            id: player.0,
+            site_id,
+            nickname,
             rank: standing.map(|standing| standing.rank).unwrap_or_default(),
-            is_active: person.is_active && ban.is_none(),
+            is_active: is_active && ban.is_none() && !is_erased,
             is_admin: role == BuiltIn::Admin.name(),
             role,
             gold: has.map_or(0, |has| has.gold),
             vip_points: has.map_or(0, |has| has.vip_points),
             level: level(xp),
             xp,
-            created_at: rfc3339(person.created_at),
+            created_at,
             ban: ban.map(|ban| BanView { since: rfc3339(ban.at), until: ban.until.map(rfc3339) }),
         }
     }

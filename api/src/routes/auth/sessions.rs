@@ -14,6 +14,7 @@ use crate::auth::Player;
 use crate::auth::proof::{self, Code, Proved, Shown};
 use crate::auth::sessions::Shown as ShownSession;
 use crate::auth::sign_in::rfc3339;
+use crate::auth::{Player, sign_in};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::request::{Asked, Segment};

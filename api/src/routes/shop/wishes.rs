@@ -56,7 +56,7 @@ impl BuyWish {
         let product_id = fields.required("product_id", values::product_name);
         let quantity = fields.nullable("quantity", values::quantity);
         let kind = fields.nullable("kind", values::one_of(&kinds));
-        let payment_method = fields.nullable("payment_method", values::line(1, 50));
+        let payment_method = fields.nullable("payment_method", values::payment_method);
         let card_token = fields.nullable("card_token", values::secret(1, 255));
         let currency = fields.nullable("currency", values::currency);
         let user_id = fields.nullable("user_id", values::user_id);
@@ -115,7 +115,7 @@ impl BuyLimitedWish {
             fields.wrong("quantity", Wrong::new("less_than_equal", msg));
         }
         let promo_code = fields.nullable("promo_code", values::promo_code);
-        let payment_method = fields.nullable("payment_method", values::line(1, 50));
+        let payment_method = fields.nullable("payment_method", values::payment_method);
         let card_token = fields.nullable("card_token", values::secret(1, 255));
         let currency = fields.nullable("currency", values::currency);
         let user_id = fields.nullable("user_id", values::user_id);

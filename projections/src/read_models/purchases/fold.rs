@@ -353,6 +353,7 @@ impl Purchases {
             | AccountEvent::ItemExpired { .. }
             | AccountEvent::SpendLimitSet { .. }
             | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::AccountClosed { .. }
             | AccountEvent::SelfExcluded { .. }
             | AccountEvent::StreakClaimed { .. }
             | AccountEvent::VipClaimed { .. }

@@ -22,6 +22,7 @@ use crate::testing::{Writer, database, stored};
 use crate::verify::{Check, Report};
 
 mod approvals;
+mod closing;
 mod contests;
 mod daily;
 mod events;

@@ -33,7 +33,8 @@ async fn a_role_of_the_clubs_own_allows_what_it_says_at_once() {
     let roles = app.get("/api/admin/roles", Some(&admin)).await.body;
     let own: Vec<_> =
         roles.as_array().unwrap().iter().filter(|it| it["is_built_in"] == false).collect();
-    assert_eq!(own, [&json!({"code": "shift_lead", "is_built_in": false, "permissions": []})]);
+    let role = json!({"code": "shift_lead", "is_built_in": false, "permissions": [], "version": 3});
+    assert_eq!(own, [&role]);
     assert_eq!(replay(&app.database, &["verify"]).await.0, Some(0));
 }
 
@@ -79,4 +80,24 @@ async fn nobody_gives_what_they_may_not_do_themselves() {
     put(&app, &admin, "/api/admin/roles/keeper", unknown)
         .await
         .is_problem(422, "VALIDATION_FAILED");
+}
+
+#[tokio::test]
+async fn a_role_is_changed_as_it_was_seen() {
+    let app = App::start().await;
+    let admin = app.admin().await;
+    let define = |tag: &'static str, may: &'static str| {
+        let (app, admin) = (&app, &admin);
+        async move {
+            let url = format!("{}/api/admin/roles/clerk", app.url);
+            let request = app.http.put(url).bearer_auth(admin).header("if-match", tag);
+            let sent = request.json(&json!({"permissions": [may]})).send().await;
+            crate::app::Answer::read(sent.unwrap()).await
+        }
+    };
+    let made = define("\"0\"", "ban").await;
+    assert_eq!((made.status.as_u16(), &made.headers["etag"]), (200, &"\"1\"".parse().unwrap()));
+    define("\"0\"", "grant").await.is_problem(412, "PRECONDITION_FAILED");
+    let changed = define("\"1\"", "grant").await;
+    assert_eq!(changed.body["version"], 2, "{}", changed.text);
 }
