@@ -30,8 +30,6 @@ pub struct Marked {
     pub id: i64,
     pub access: String,
     pub refresh: String,
-    /// A completed purchase.
-    pub receipt: Value,
 }
 
 /// What signing up under the marked names takes.
@@ -64,7 +62,6 @@ async fn sign_up(app: &App) -> Marked {
         id: body["user"]["id"].as_i64().unwrap(),
         access: body["access_token"].as_str().unwrap().to_owned(),
         refresh: body["refresh_token"].as_str().unwrap().to_owned(),
-        receipt: Value::Null,
     }
 }
 

@@ -32,7 +32,7 @@ fn nobody_is_gone_who_owes_gold_or_waits_for_the_provider() {
         amount_cents: Cents(1),
         take_back_items: false,
     };
-    given::<Account>(&with(&[asked.clone()]))
+    given::<Account>(&with(std::slice::from_ref(&asked)))
         .when(&close())
         .then_refused(&AccountRefusal::MoneyUnderWay);
     let failed = AccountEvent::RefundFailed { at: at(3), receipt_code, number: 1 };
