@@ -20,7 +20,6 @@ use super::outbox::SubscriptionId;
 use crate::app::App;
 use crate::auth::SessionKey;
 use crate::auth::standings::Standing;
-use crate::faults::Fault;
 
 /// How long one message may take to leave.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);

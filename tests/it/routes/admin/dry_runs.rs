@@ -208,6 +208,18 @@ async fn gold(app: &App, token: &str, user: &Value) -> Value {
     app.get_at(&path, token, head).await.body["gold"].clone()
 }
 
+/// Two jobs that wait for somebody to agree, and between them one that is done.
+async fn jobs(app: &App, maker: &str) -> Vec<String> {
+    let mut jobs = vec![];
+    for (key, gold) in [("j1", 100_000), ("j2", 1), ("j3", 100_000)] {
+        let wish = json!({"kind": "bulk_grant", "reason": "gifts",
+            "lines": [{"user_id": 8, "gold": gold}]});
+        jobs.push(id_of(&app.post_keyed(JOBS, maker, key, &wish).await));
+    }
+    until(app, maker, &jobs[1], "finished").await;
+    jobs
+}
+
 #[tokio::test]
 async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
     let app = App::start().await;
@@ -221,13 +233,7 @@ async fn a_dry_run_of_each_command_tells_what_the_command_then_writes() {
         let asked = app.post_keyed("/api/admin/users/23/grant", &maker, key, &wish).await;
         approvals.push(asked.body["approval_id"].as_str().unwrap().to_owned());
     }
-    let mut jobs = vec![];
-    for (key, gold) in [("j1", 100_000), ("j2", 1), ("j3", 100_000)] {
-        let wish = json!({"kind": "bulk_grant", "reason": "gifts",
-            "lines": [{"user_id": 8, "gold": gold}]});
-        jobs.push(id_of(&app.post_keyed(JOBS, &maker, key, &wish).await));
-    }
-    until(&app, &maker, &jobs[1], "finished").await;
+    let jobs = jobs(&app, &maker).await;
     let bought = app.post("/api/shop/buy", Some(&player), json!({"product_id": 1001})).await;
     let pending = json!({"product_id": 1001, "card_token": "tok_pending"});
     let pending = app.post("/api/shop/buy", Some(&player), pending).await;
