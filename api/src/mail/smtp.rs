@@ -159,8 +159,9 @@ mod tests {
         assert_eq!(without_addresses("no"), "no");
     }
 
-    #[test]
-    fn a_message_carries_what_it_should_and_nothing_can_be_slipped_into_its_headers() {
+    // The transport wants to be told of a runtime when it is dropped.
+    #[tokio::test]
+    async fn a_message_carries_what_it_should_and_nothing_can_be_slipped_into_its_headers() {
         let url = Secret::from("smtp://localhost:25".to_owned());
         let smtp = Smtp::new(&url, "Club <no-reply@club.test>".parse().unwrap()).unwrap();
         let letter = Letter {
