@@ -171,6 +171,7 @@ mod tests {
             ("CLUB_FINGERPRINT_KEY", "secret"),
             ("CLUB_SIGNING_KEY", "secret"),
             ("CLUB_SERVICE_KEY", "secret"),
+            ("CLUB_TOTP_KEY", "secret"),
             ("MAIL_SMTP_URL", "smtps://mail.example"),
         ];
         assert_eq!(found(&safe), [Unsafe::DemoSender, Unsafe::NoOriginForLinks]);

@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
         let Some(subscription) = subscription else { return Ok(()) };
         // Two messages may be about one event, so what is here already is known by the moment of
         // subscribing only.
-        if frame.position <= subscription.from {
+        if frame.position <= subscription.from || std::mem::take(&mut subscription.loses_one) {
             return Ok(());
         }
         subscription.is_quiet = false;

@@ -34,7 +34,7 @@ async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
     println!("{verdict:?}, {cuts:?}, {} stalls", weather.stalls());
     assert!(verdict.wrong.is_empty(), "{:#?}", verdict.wrong);
     for stage in [&cuts.connecting, &cuts.subscribing, &cuts.receiving] {
-        assert!(stage.load(Ordering::Relaxed) > CUTS / 20, "hardly cut there: {cuts:?}");
+        assert!(stage.load(Ordering::Relaxed) > CUTS / 60, "hardly cut there: {cuts:?}");
     }
     assert!(weather.stalls() > CUTS / 50, "hardly anybody was slow: {}", weather.stalls());
     assert!(verdict.recoveries > 1_000, "hardly anybody resumed: {verdict:?}");
