@@ -213,7 +213,7 @@ async fn a_new_key_of_the_club_is_found_soon() {
     club.keys.lock().unwrap().retain(|key| *key == OTHER_KEY);
     clock.0.fetch_add(300, Ordering::Relaxed);
     assert_eq!(toss(&game, &old, HEADS).await.0, 401);
-    assert_eq!(toss(&game, &new, HEADS).await.0, 200);
+    assert_eq!(toss(&game, &token(OTHER_KEY, 24), HEADS).await.0, 200);
 }
 
 #[tokio::test]
