@@ -10,7 +10,6 @@ use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
 use domain::money::Wallet;
-use serde_json::Value;
 use tests::live::{self, Update};
 
 use crate::log::Entry;
