@@ -10,6 +10,7 @@ use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::PlayerId;
 use domain::money::Wallet;
+use serde_json::Value;
 use tests::live::{self, Update};
 
 use crate::log::Entry;
@@ -18,8 +19,10 @@ use crate::log::Entry;
 pub trait Topic: 'static {
     /// Its name.
     const CHANNEL: &'static str;
-    /// Types of messages that are counted, each of which must come exactly once.
+    /// Types of messages that are counted, each of which must come exactly once …
     const COUNTED: &'static [&'static str];
+    /// … but of these the older may be left out where a newer one has come.
+    const REPLACED: &'static [&'static str];
     /// What a screen shows.
     type Shown: Clone + Debug + PartialEq + Send;
 
@@ -56,8 +59,8 @@ pub struct Me;
 
 impl Topic for Me {
     const CHANNEL: &'static str = "me";
-    /// Balances are not counted: for whoever is slow, one may stand for several.
-    const COUNTED: &'static [&'static str] = &["purchase_update"];
+    const COUNTED: &'static [&'static str] = &["balance_update", "purchase_update"];
+    const REPLACED: &'static [&'static str] = &["balance_update"];
     type Shown = Wallet;
 
     fn begin(state: &live::State) -> Wallet {
@@ -102,15 +105,20 @@ pub fn accounts(log: &[Entry]) -> HashMap<i64, Truth<Wallet>> {
             .or_insert_with(|| Truth { shown: BTreeMap::new(), told: BTreeMap::new() });
         let position = recorded.place.position;
         truth.shown.insert(position, account.wallet());
-        truth.told.insert(position, kinds(&recorded.event.event_type));
+        let payload: Value = serde_json::from_str(&recorded.event.payload).unwrap();
+        truth.told.insert(position, kinds(&recorded.event.event_type, &payload));
     }
     truths
 }
 
 /// The counted messages about an event.
-fn kinds(event_type: &str) -> Vec<&'static str> {
+fn kinds(event_type: &str, payload: &Value) -> Vec<&'static str> {
     let is_purchase = event_type.starts_with("purchase_")
         || ["refund_requested", "refund_failed", "late_capture_refunded", "benefit_purchased"]
             .contains(&event_type);
-    is_purchase.then_some("purchase_update").into_iter().collect()
+    let moves = payload.get("movement").is_some() || payload.get("balance").is_some();
+    let mut kinds = Vec::new();
+    kinds.extend(is_purchase.then_some("purchase_update"));
+    kinds.extend(moves.then_some("balance_update"));
+    kinds
 }
