@@ -23,8 +23,7 @@ pub enum Fault {
     MailSent,
     /// The outbox says of a campaign's mail that it is out of hand, and the mail server has not got it.
     CampaignMailMarked,
-    /// Planted: the live feed loses the first message that was given out while it read what a screen
-    /// has missed.
+    /// Planted: the live feed loses the first message behind the join of state and stream.
     LiveSkipsAtTheJoin,
     /// Erasing (as all here): the log says so, and nothing is deleted.
     ErasureBegun,

@@ -53,7 +53,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let (webhook_address, told) = watch::channel(None);
     let commands = app::start_commands(&config, &pool, clock, told).await?;
-    let hub = Hub::new(config.club.live_connections);
+    let hub = Hub::new(config.club.live_connections, config.club.limits);
     let mail = Mail::new(&config, pool.clone())?;
     let sending = database::service_pool(&config.database, SENDING_CONNECTIONS).await?;
     let worker = Worker::start(&commands, &pool, hub, (&mail, sending), config.fault);

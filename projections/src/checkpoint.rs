@@ -86,7 +86,7 @@ pub async fn stored_followers(pool: &PgPool) -> Result<Vec<StoredFollower>, Foll
 
 /// One generation of a follower, and how far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Checkpoint {
+pub struct Checkpoint {
     /// Which generation of its tables, from 1.
     pub generation: i32,
     /// The version of the code that fills it.
@@ -95,8 +95,19 @@ pub(crate) struct Checkpoint {
     pub place: Place,
 }
 
+impl Checkpoint {
+    /// Of a follower that has no tables of its own: its first generation, for good.
+    #[must_use]
+    pub fn only(place: Place) -> Self {
+        Self { generation: 1, version: 1, place }
+    }
+}
+
 /// The generation that readers see, if there is one.
-pub(crate) async fn live(
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn live(
     connection: &mut PgConnection,
     name: &str,
 ) -> Result<Option<Checkpoint>, FollowerError> {
@@ -135,10 +146,38 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Puts a generation at a place, wherever it was.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn put(
+    connection: &mut PgConnection,
+    name: &str,
+    checkpoint: &Checkpoint,
+) -> Result<(), FollowerError> {
+    sqlx::query(
+        "insert into read.followers (name, generation, version, state, position, hash)
+         values ($1, $2, $3, 'live', $4, $5)
+         on conflict (name, generation) do update
+            set position = excluded.position, hash = excluded.hash, updated_at = now()",
+    )
+    .bind(name)
+    .bind(checkpoint.generation)
+    .bind(checkpoint.version)
+    .bind(to_sql(checkpoint.place.position)?)
+    .bind(&checkpoint.place.hash.0[..])
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Moves a generation from one place to the next, if it is still in this state and stands where
 /// its follower believes; otherwise nothing happens and the answer is no. Holds the row until the
 /// transaction ends.
-pub(crate) async fn advance(
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn advance(
     connection: &mut PgConnection,
     name: &str,
     state: &str,

@@ -43,6 +43,7 @@ pub struct Stages {
     /// Of clubs that have been stopped.
     left: Vec<Database>,
     in_process: Option<Database>,
+    live: Option<Database>,
     long_log: Option<Database>,
 }
 
@@ -93,6 +94,7 @@ impl Stages {
             club: None,
             left: Vec::new(),
             in_process: None,
+            live: None,
             long_log: None,
         }
     }
@@ -132,6 +134,7 @@ impl Stages {
         databases.extend(self.single_inserts);
         databases.extend(self.stock);
         databases.extend(self.in_process);
+        databases.extend(self.live);
         databases.extend(self.long_log);
         for database in databases {
             if self.options.keep {
@@ -362,12 +365,7 @@ impl Stages {
             return measured;
         }
         let bin = self.binaries().await?;
-        let database = Database::create(&self.server_url, "live").await?;
-        let url = database.url.clone();
-        self.left.push(database);
-        let players = (crowd.players + 1).to_string();
-        service::club(&bin, &url, &["migrate"]).await?;
-        service::club(&bin, &url, &["seed", "--players", &players]).await?;
+        let url = self.live_database(crowd.players + 1).await?;
         // Hashing passwords leaves much memory behind, in which connections would find room for nothing.
         let server = Server::club(&bin, &url, &self.folder.join("live.log")).await?;
         let company = Company::sign_in(&server, crowd.players).await?;
@@ -378,6 +376,18 @@ impl Stages {
         let measured = live::measure(live, &server, &company, crowd).await;
         server.stop().await?;
         measured
+    }
+
+    /// A club with so many players, of which nothing runs.
+    async fn live_database(&mut self, players: usize) -> Result<String> {
+        let bin = self.binaries().await?;
+        if self.live.is_none() {
+            let database = Database::create(&self.server_url, "live").await?;
+            let url = self.live.insert(database).url.clone();
+            service::club(&bin, &url, &["migrate"]).await?;
+            service::club(&bin, &url, &["seed", "--players", &players.to_string()]).await?;
+        }
+        Ok(self.live.as_ref().context("made above")?.url.clone())
     }
 
     /// In a club of its own.

@@ -166,19 +166,28 @@ impl Sessions {
     /// # Errors
     /// If it is unknown or expired, or its session has ended.
     pub async fn rotate(&self, token: &str, now: DateTime<Utc>) -> Result<Rotated, ApiError> {
+        let found = look(&self.0, token, now).await?.ok_or_else(invalid)?;
+        let next = successor(&found.successor_key, token);
+        if found.used_at.is_none() && replace(&self.0, &found, (token, &next), now).await? {
+            let Found { session, second_factor, .. } = found;
+            return Ok(Rotated::Next(Issued { session, second_factor, refresh_token: next }));
+        }
+        self.rotate_used(token, now).await
+    }
+
+    /// The same for a token that was used before, or is used by somebody else this moment: what has come of
+    /// it is looked at while nobody changes it.
+    async fn rotate_used(&self, token: &str, now: DateTime<Utc>) -> Result<Rotated, ApiError> {
         let mut transaction = self.0.begin().await?;
         let found = find(&mut transaction, token, now).await?.ok_or_else(invalid)?;
         let next = successor(&found.successor_key, token);
-        if let Some(used_at) = found.used_at {
-            let is_lost_answer =
-                now - used_at <= GRACE && !is_used(&mut transaction, &next).await?;
-            if !is_lost_answer {
-                return Ok(Rotated::Reused(found.session));
-            }
-        } else {
-            replace(&mut transaction, &found, (token, &next), now).await?;
-        }
+        // One that is not used after all could have been used: its session has just come to its end.
+        let used_at = found.used_at.ok_or_else(invalid)?;
+        let is_lost_answer = now - used_at <= GRACE && !is_used(&mut transaction, &next).await?;
         transaction.commit().await?;
+        if !is_lost_answer {
+            return Ok(Rotated::Reused(found.session));
+        }
         let Found { session, second_factor, .. } = found;
         Ok(Rotated::Next(Issued { session, second_factor, refresh_token: next }))
     }
@@ -276,6 +285,32 @@ struct Found {
     used_at: Option<DateTime<Utc>>,
 }
 
+/// As it is this moment.
+async fn look(pool: &PgPool, token: &str, now: DateTime<Utc>) -> Result<Option<Found>, ApiError> {
+    let row = sqlx::query(
+        "select it.id, it.user_id, it.began_at, it.successor_key, it.second_factor, token.used_at
+           from identity.refresh_tokens token
+           join identity.sessions it on it.id = token.session_id
+          where token.token_hash = $1 and it.expires_at > $2",
+    )
+    .bind(hash(token))
+    .bind(now)
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| found(&row, row.try_get("used_at")?)).transpose()
+}
+
+fn found(row: &PgRow, used_at: Option<DateTime<Utc>>) -> Result<Found, ApiError> {
+    let session = SessionKey {
+        player: PlayerId(row.try_get("user_id")?),
+        id: parse(row)?,
+        began_at: row.try_get("began_at")?,
+    };
+    let (second_factor, successor_key) =
+        (row.try_get("second_factor")?, row.try_get("successor_key")?);
+    Ok(Found { session, second_factor, successor_key, used_at })
+}
+
 /// Its session's row is held until the end of the transaction: of two who come at once with the same
 /// token, the second sees what the first has done.
 async fn find(
@@ -294,22 +329,12 @@ async fn find(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let session = SessionKey {
-        player: PlayerId(row.try_get("user_id")?),
-        id: parse(&row)?,
-        began_at: row.try_get("began_at")?,
-    };
     let used_at =
         sqlx::query_scalar("select used_at from identity.refresh_tokens where token_hash = $1")
             .bind(hash(token))
             .fetch_one(connection)
             .await?;
-    Ok(Some(Found {
-        session,
-        second_factor: row.try_get("second_factor")?,
-        successor_key: row.try_get("successor_key")?,
-        used_at,
-    }))
+    found(&row, used_at).map(Some)
 }
 
 async fn is_used(connection: &mut PgConnection, token: &str) -> Result<bool, ApiError> {
@@ -320,29 +345,39 @@ async fn is_used(connection: &mut PgConnection, token: &str) -> Result<bool, Api
     Ok(used.unwrap_or(true))
 }
 
-/// Used tokens are kept as long as their session: one that comes again tells of a theft.
+/// Uses a token, unless somebody has, and puts the next in its place; whether it did. Used tokens are kept
+/// as long as their session: one that comes again tells of a theft.
+///
+/// The session's row is held before anything else is changed, as by everybody who ends it: in another order
+/// two of them might wait for each other.
 async fn replace(
-    connection: &mut PgConnection,
+    pool: &PgPool,
     found: &Found,
     (token, next): (&str, &str),
     now: DateTime<Utc>,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let id = found.session.id.to_string();
-    sqlx::query(
-        "with used as (
-             update identity.refresh_tokens set used_at = $4 where token_hash = $2),
+    let replaced = sqlx::query(
+        "with held as (
+             select id from identity.sessions where id = $1 and expires_at > $4 for update),
+         used as (
+             update identity.refresh_tokens set used_at = $4
+              where token_hash = $2 and used_at is null and session_id = (select id from held)
+             returning session_id),
          continued as (
-             update identity.sessions set last_used_at = $4, expires_at = $5 where id = $1)
-         insert into identity.refresh_tokens (token_hash, session_id) values ($3, $1)",
+             update identity.sessions set last_used_at = $4, expires_at = $5
+              where id = (select session_id from used))
+         insert into identity.refresh_tokens (token_hash, session_id)
+         select $3, session_id from used",
     )
     .bind(id)
     .bind(hash(token))
     .bind(hash(next))
     .bind(now)
     .bind(now + LIFETIME)
-    .execute(connection)
+    .execute(pool)
     .await?;
-    Ok(())
+    Ok(replaced.rows_affected() > 0)
 }
 
 fn successor(key: &[u8], token: &str) -> String {

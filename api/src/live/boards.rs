@@ -1,6 +1,7 @@
 //! Leaderboards for those who listen to them: read again, a few times a second at most, when scores have
 //! changed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -45,27 +46,56 @@ struct PlaceData {
 
 /// Shows changes until it is told to end.
 pub async fn run(hub: Hub, commands: Commands, pool: PgPool, mut ending: watch::Receiver<bool>) {
-    let users = Users::new(pool.clone());
+    let mut boards =
+        Boards { users: Users::new(pool.clone()), hub, commands, pool, shown: HashMap::new() };
     loop {
-        for (event, changed) in hub.boards() {
-            let Some(shown) = hub.event(event) else { continue };
-            // An occurrence may begin without any event.
-            let now = commands.clock.now();
-            match read(&pool, &users, (event, &shown), now).await {
-                Ok(Some((position, change)))
-                    if changed.is_none_or(|changed| changed <= position) =>
-                {
-                    hub.show_board(event, position, change);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%event, ?error, "a leaderboard cannot be read"),
-            }
-        }
+        boards.round().await;
         tokio::select! {
             () = tokio::time::sleep(ROUND) => {}
             _ = ending.wait_for(|end| *end) => return,
         }
     }
+}
+
+struct Boards {
+    hub: Hub,
+    commands: Commands,
+    pool: PgPool,
+    users: Users,
+    /// Which occurrence of each is shown.
+    shown: HashMap<LiveEventId, DateTime<Utc>>,
+}
+
+impl Boards {
+    async fn round(&mut self) {
+        let listened_to = self.hub.boards();
+        self.shown.retain(|event, _| listened_to.iter().any(|(it, _)| it == event));
+        for (event, changed) in listened_to {
+            let Some(live_event) = self.hub.event(event) else { continue };
+            let now = self.commands.clock.now();
+            let Some(occurrence_at) = latest(&live_event, now) else { continue };
+            // An occurrence may begin without any event.
+            if changed.is_none() && self.shown.get(&event) == Some(&occurrence_at) {
+                continue;
+            }
+            match read(&self.pool, &self.users, (event, &live_event), now).await {
+                Ok(Some((position, change))) if changed.is_none_or(|it| it <= position) => {
+                    self.hub.show_board(event, position, change);
+                    self.shown.insert(event, occurrence_at);
+                }
+                // The read models are not there yet.
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%event, ?error, "a leaderboard cannot be read"),
+            }
+        }
+    }
+}
+
+/// When the present or latest occurrence began, if it has a leaderboard.
+fn latest(event: &LiveEvent, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let (_, terms) = event.terms()?;
+    let latest = terms.latest_at(now).filter(|_| terms.leaderboard.is_some())?;
+    Some(latest.starts_at)
 }
 
 /// The first places of the present or latest occurrence, and the position that they show; `None` if there
@@ -79,11 +109,9 @@ pub async fn read(
     (event, shown): (LiveEventId, &LiveEvent),
     now: DateTime<Utc>,
 ) -> Result<Option<(u64, Change)>, ApiError> {
-    let Some((_, terms)) = shown.terms() else { return Ok(None) };
-    let latest = terms.latest_at(now).filter(|_| terms.leaderboard.is_some());
-    let Some(occurrence) = latest else { return Ok(None) };
-    let board = participations::top(pool, event, occurrence.starts_at, PLACES).await?;
-    let data = data(users, (event, occurrence.starts_at), &board.rows).await?;
+    let Some(occurrence_at) = latest(shown, now) else { return Ok(None) };
+    let board = participations::top(pool, event, occurrence_at, PLACES).await?;
+    let data = data(users, (event, occurrence_at), &board.rows).await?;
     let data = serde_json::to_string(&data).map_err(ApiError::internal)?;
     let change = Change { key: ("board", String::new()), data, is_listed: true };
     Ok(Some((board.position, change)))

@@ -32,6 +32,8 @@ struct Shared {
     state: Mutex<State>,
     /// Connections on this node, at most.
     most: u32,
+    /// Connections of one player on this node, at most.
+    most_of_player: usize,
     /// Held by each session, so that the end can be waited for.
     sessions: watch::Sender<()>,
 }
@@ -64,10 +66,12 @@ pub struct JoinedMe {
 }
 
 impl Hub {
-    /// For so many connections at most.
+    /// For so many connections at most; of one player [`CONNECTIONS_OF_PLAYER`], unless nobody is limited.
     #[must_use]
-    pub fn new(most: u32) -> Self {
-        Self(Arc::new(Shared { state: Mutex::default(), most, sessions: watch::channel(()).0 }))
+    pub fn new(most: u32, limits: bool) -> Self {
+        let most_of_player = if limits { CONNECTIONS_OF_PLAYER } else { usize::MAX };
+        let (state, sessions) = (Mutex::default(), watch::channel(()).0);
+        Self(Arc::new(Shared { state, most, most_of_player, sessions }))
     }
 
     /// A connection of a player. If there are too many of that player, the oldest ends.
@@ -76,7 +80,7 @@ impl Hub {
     /// `TooMany` if this node has no room; `Restart` while the hub itself is not at a place.
     pub fn connect(&self, player: PlayerId) -> Result<Connection, Close> {
         let outbox = Arc::new(Outbox::default());
-        let id = self.state().connect(player, &outbox, self.0.most)?;
+        let id = self.state().connect(player, &outbox, (self.0.most, self.0.most_of_player))?;
         Ok(Connection { hub: self.clone(), player, id, next_subscription: 0, outbox })
     }
 
@@ -189,11 +193,6 @@ impl Connection {
     pub fn leave(&self, channel: Channel, subscription: SubscriptionId) {
         self.hub.state().leave(self.player, self.id, channel);
         self.outbox.forget(subscription);
-    }
-
-    /// Loses the next message of a subscription: for the test that has to find it missing.
-    pub fn lose_one(&self, subscription: SubscriptionId) {
-        self.outbox.lose_one(subscription);
     }
 
     /// How far a channel is, if nothing is missing up to there.

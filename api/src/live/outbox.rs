@@ -61,13 +61,6 @@ impl Outbox {
         self.waiting().frames.retain(|(to, _)| *to != subscription);
     }
 
-    /// Loses the first message that waits for a subscription, if there is one.
-    pub fn lose_one(&self, subscription: SubscriptionId) {
-        let mut waiting = self.waiting();
-        let first = waiting.frames.iter().position(|(to, _)| *to == subscription);
-        first.map(|first| waiting.frames.remove(first));
-    }
-
     /// Whether nothing waits for a subscription.
     pub fn is_empty_for(&self, subscription: SubscriptionId) -> bool {
         self.waiting().frames.iter().all(|(to, _)| *to != subscription)

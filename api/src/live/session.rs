@@ -20,7 +20,6 @@ use super::outbox::SubscriptionId;
 use crate::app::App;
 use crate::auth::SessionKey;
 use crate::auth::standings::Standing;
-use crate::faults::Fault;
 
 /// How long one message may take to leave.
 const SEND_PATIENCE: Duration = Duration::from_secs(10);
@@ -199,7 +198,7 @@ impl<'a> Session<'a> {
         let Some(subscription) = subscription else { return Ok(()) };
         // Two messages may be about one event, so what is here already is known by the moment of
         // subscribing only.
-        if frame.position <= subscription.from {
+        if frame.position <= subscription.from || std::mem::take(&mut subscription.loses_one) {
             return Ok(());
         }
         subscription.is_quiet = false;

@@ -65,10 +65,12 @@ impl Topic {
         Self { channel, kind, entries, untold, told: at, listeners: HashMap::new() }
     }
 
-    /// An entry has changed at this position; or has not, if it is what it was.
+    /// An entry has changed at this position; or has not, if it is what it was, or was read before what is
+    /// known.
     pub fn set(&mut self, position: u64, change: Change) {
         let Change { key, data, is_listed } = change;
-        if self.entries.get(&key).is_some_and(|entry| entry.data == data) {
+        let is_known = |entry: &Entry| entry.data == data || position < entry.position;
+        if self.entries.get(&key).is_some_and(is_known) {
             return;
         }
         let entry = Entry { position, data, is_listed };
@@ -186,6 +188,16 @@ mod tests {
         assert_eq!(told[0]["cursor"], place(5).cursor().to_string());
         assert_eq!(told[1]["cursor"], place(120).cursor().to_string());
         assert!(topic.is_quiet());
+    }
+
+    #[test]
+    fn what_was_read_before_what_is_known_changes_nothing() {
+        let (mut topic, listener) = (topic(), listener());
+        topic.join(listener.clone(), None, place(5));
+        topic.set(4, change(2, 99));
+        assert!(topic.is_quiet());
+        topic.flush(place(6));
+        assert!(waiting(&listener).is_empty());
     }
 
     #[test]

@@ -13,11 +13,11 @@ use domain::audit::AuditEvent;
 use domain::campaign::CampaignEvent;
 use domain::event::ClubEvent;
 use domain::identity::IdentityEvent;
-use domain::stored::{Hash, Place, Recorded};
+use domain::stored::{Place, Recorded};
+use projections::checkpoint::{self, Checkpoint};
 use projections::feed::Feed;
 use projections::follower::{FollowerError, Resume, Sink};
-use projections::position::{from_sql, to_sql};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -57,11 +57,13 @@ impl MailSink {
 
     async fn store(&mut self, asked: &[Asked], to: Place) -> Result<(), FollowerError> {
         let Some(from) = self.stored else { return Err(FollowerError::Superseded) };
+        let at = Checkpoint::only(from);
         let now = self.clock.now();
         let mut transaction = self.feed.pool().begin().await?;
         // Lost in a crash of the database, mails and place are lost together and come again from the log.
         sqlx::query("set local synchronous_commit = off").execute(&mut *transaction).await?;
-        if !advance(&mut transaction, &from, &to).await? {
+        // Another node may have taken over.
+        if !checkpoint::advance(&mut transaction, NAME, "live", &at, &to).await? {
             return Err(FollowerError::Superseded);
         }
         for asked in asked {
@@ -79,7 +81,8 @@ impl Sink for MailSink {
 
     async fn resume(&mut self) -> Result<Resume, FollowerError> {
         let pool = self.feed.pool();
-        let known = stored_place(pool).await?;
+        let known = checkpoint::live(&mut *pool.acquire().await?, NAME).await?;
+        let known = known.map(|checkpoint| checkpoint.place);
         let place = match known {
             Some(place) if self.feed.holds(&place).await? => place,
             _ => {
@@ -92,7 +95,8 @@ impl Sink for MailSink {
                         "the place of mail has gone: it begins at the head"
                     );
                 }
-                begin(pool, &head).await?;
+                let mut connection = pool.acquire().await?;
+                checkpoint::put(&mut connection, NAME, &Checkpoint::only(head)).await?;
                 head
             }
         };
@@ -190,48 +194,4 @@ async fn put(
         Asked::Mail(due) => mail.outbox.put(connection, due, now).await,
         Asked::Again { mail: id, key } => mail.outbox.put_again(connection, (*id, key), now).await,
     }
-}
-
-async fn stored_place(pool: &PgPool) -> Result<Option<Place>, FollowerError> {
-    let select = "select position, hash from read.followers where name = $1 and state = 'live'";
-    let row: Option<(i64, Vec<u8>)> =
-        sqlx::query_as(select).bind(NAME).fetch_optional(pool).await?;
-    let Some((position, hash)) = row else { return Ok(None) };
-    let Some(hash) = Hash::from_slice(&hash) else { return Ok(None) };
-    Ok(Some(Place { position: from_sql(position)?, hash }))
-}
-
-async fn begin(pool: &PgPool, head: &Place) -> Result<(), FollowerError> {
-    sqlx::query(
-        "insert into read.followers (name, generation, version, state, position, hash)
-         values ($1, 1, 1, 'live', $2, $3)
-         on conflict (name, generation) do update
-            set position = excluded.position, hash = excluded.hash, updated_at = now()",
-    )
-    .bind(NAME)
-    .bind(to_sql(head.position)?)
-    .bind(&head.hash.0[..])
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Moves the place, if it is where it is believed to be: another node may have taken over.
-async fn advance(
-    connection: &mut PgConnection,
-    from: &Place,
-    to: &Place,
-) -> Result<bool, FollowerError> {
-    let moved = sqlx::query(
-        "update read.followers set position = $4, hash = $5, updated_at = now()
-          where name = $1 and generation = 1 and position = $2 and hash = $3",
-    )
-    .bind(NAME)
-    .bind(to_sql(from.position)?)
-    .bind(&from.hash.0[..])
-    .bind(to_sql(to.position)?)
-    .bind(&to.hash.0[..])
-    .execute(connection)
-    .await?;
-    Ok(moved.rows_affected() == 1)
 }

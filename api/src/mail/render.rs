@@ -123,7 +123,7 @@ mod tests {
             "receipt_code": "00c0ffee0001", "sku": "GOLD_PACK_SMALL", "quantity": 1,
             "amount": "$2.99", "gold": "100", "balance": "1,100", "left": "$0.00",
             "gold_taken": "100", "debt": "0", "until": "tomorrow", "title": name,
-            "paragraphs": [{"text": name}, {"link": "https://club.test/a"}],
+            "paragraphs": [{"text": name, "link": null}, {"link": "https://club.test/a", "text": ""}],
             "unsubscribe": "https://club.test/u", "is_test": false,
         })
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use commands::Commands;
 use commands::reactions::checkout::Checkout;
-use domain::stored::{Hash, Place, Recorded};
+use domain::stored::{Place, Recorded};
+use projections::checkpoint::{self, Checkpoint};
 use projections::feed::Feed;
 use projections::follower::{FollowerError, Resume, Sink};
-use projections::position::{from_sql, to_sql};
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -97,25 +97,11 @@ async fn rounds(checkout: Arc<Mutex<Checkout>>, pool: PgPool, mut stored: Place)
 }
 
 async fn stored_place(pool: &PgPool) -> Result<Option<Place>, FollowerError> {
-    let select = "select position, hash from read.followers where name = $1 and state = 'live'";
-    let row: Option<(i64, Vec<u8>)> =
-        sqlx::query_as(select).bind(Checkout::NAME).fetch_optional(pool).await?;
-    let Some((position, hash)) = row else { return Ok(None) };
-    let Some(hash) = Hash::from_slice(&hash) else { return Ok(None) };
-    Ok(Some(Place { position: from_sql(position)?, hash }))
+    let live = checkpoint::live(&mut *pool.acquire().await?, Checkout::NAME).await?;
+    Ok(live.map(|checkpoint| checkpoint.place))
 }
 
 async fn store_place(pool: &PgPool, place: &Place) -> Result<(), FollowerError> {
-    sqlx::query(
-        "insert into read.followers (name, generation, version, state, position, hash)
-         values ($1, 1, 1, 'live', $2, $3)
-         on conflict (name, generation) do update
-            set position = excluded.position, hash = excluded.hash, updated_at = now()",
-    )
-    .bind(Checkout::NAME)
-    .bind(to_sql(place.position)?)
-    .bind(&place.hash.0[..])
-    .execute(pool)
-    .await?;
-    Ok(())
+    let mut connection = pool.acquire().await?;
+    checkpoint::put(&mut connection, Checkout::NAME, &Checkpoint::only(*place)).await
 }

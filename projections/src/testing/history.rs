@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_history_leaves_nothing_out() {
-        let told = History::new(1).batch(30_000);
+        let told = History::new(6).batch(60_000);
         let types: BTreeSet<String> =
             told.iter().map(|event| event.event_type.to_string()).collect();
         assert_eq!(types, event_types());

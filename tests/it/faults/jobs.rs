@@ -90,15 +90,7 @@ async fn gold_for_ten_thousand_is_paid_once_and_undone_whatever_kills_the_servic
     assert_eq!((&asked.body["lines"], &asked.body["gold"]), (&json!(PLAYERS), &json!(all)));
     slow_down_only(&mut log, "job_lines_paid").await;
     assert_eq!(steer(&app, &checker, &id, "approve").await.status, 200);
-    let mut killed_at = Vec::new();
-    for least in PAID {
-        until_there_are(&mut log, "gold_granted", least).await;
-        let database = app.kill().await;
-        killed_at.push(count(&mut log, "gold_granted").await);
-        app = nodes::start(database).await;
-    }
-    println!("killed when {killed_at:?} were paid");
-    assert!(killed_at.iter().all(|paid| (1..10_000).contains(paid)), "not much of a test");
+    app = kill_while_it_pays(app, &mut log).await;
     let finished = until(&app, &maker, &id, "finished").await;
     assert_eq!(finished["progress"]["paid"], PLAYERS, "{finished}");
     assert_eq!(finished["progress"]["paid_gold"], all, "{finished}");
@@ -142,6 +134,20 @@ async fn gold_for_ten_thousand_is_paid_once_and_undone_whatever_kills_the_servic
     let expected = gold_before + rests.cast_signed() - spent_gold.cast_signed();
     assert_eq!(all_gold(&mut log).await, expected, "all but the rests has come back");
     is_clean(&app.database).await;
+}
+
+/// Kills the node again and again while it pays.
+async fn kill_while_it_pays(mut app: App, log: &mut PgConnection) -> App {
+    let mut killed_at = Vec::new();
+    for least in PAID {
+        until_there_are(log, "gold_granted", least).await;
+        let database = app.kill().await;
+        killed_at.push(count(log, "gold_granted").await);
+        app = nodes::start(database).await;
+    }
+    println!("killed when {killed_at:?} were paid");
+    assert!(killed_at.iter().all(|paid| (1..10_000).contains(paid)), "not much of a test");
+    app
 }
 
 /// Some players spend part of what they have; how much, and what is not there any more of the grant.

@@ -17,11 +17,11 @@ use super::nodes::Setting;
 
 /// Marks come often, so that there is much to compare.
 const SETTINGS: [Setting; 3] =
-    [("CLUB_LIMITS", "off"), ("CLUB_MARK_INTERVAL_MS", "200"), ("CLUB_CHECKOUT_GRACE_MS", "300")];
-const PLAYERS: usize = 12;
+    [("CLUB_LIMITS", "off"), ("CLUB_MARK_INTERVAL_MS", "100"), ("CLUB_CHECKOUT_GRACE_MS", "300")];
+const PLAYERS: usize = 8;
 const SCREENS: usize = 48;
-const CUTS: usize = 3_000;
-const KILLS: usize = 6;
+const CUTS: usize = 5_000;
+const KILLS: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
@@ -34,7 +34,7 @@ async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
     println!("{verdict:?}, {cuts:?}, {} stalls", weather.stalls());
     assert!(verdict.wrong.is_empty(), "{:#?}", verdict.wrong);
     for stage in [&cuts.connecting, &cuts.subscribing, &cuts.receiving] {
-        assert!(stage.load(Ordering::Relaxed) > CUTS / 20, "hardly cut there: {cuts:?}");
+        assert!(stage.load(Ordering::Relaxed) > CUTS / 30, "hardly cut there: {cuts:?}");
     }
     assert!(weather.stalls() > CUTS / 50, "hardly anybody was slow: {}", weather.stalls());
     assert!(verdict.recoveries > 1_000, "hardly anybody resumed: {verdict:?}");
@@ -46,8 +46,8 @@ async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_message_that_is_skipped_at_the_join_is_found() {
     let settings = [&SETTINGS[..], &[("CLUB_FAULT", "live/skips_at_the_join")]].concat();
-    let trial = Trial::begin(&settings, PLAYERS / 3, SCREENS).await;
-    trial.go_on(CUTS / 4, 0).await;
+    let trial = Trial::begin(&settings, PLAYERS / 2, SCREENS).await;
+    trial.go_on(CUTS / 5, 0).await;
     let verdict = trial.judge().await;
     println!("{verdict:?}");
     assert!(verdict.wrong.iter().any(|it| it.ends_with("was lost")), "{verdict:?}");

@@ -152,7 +152,7 @@ impl Active {
     async fn look_on(&mut self, slow: Slow, player: &Member) -> Result<()> {
         let before = self.ready.load(Ordering::Relaxed);
         for number in 0..slow.screens {
-            let client = self.club.listen(player, self.players.len() + number);
+            let client = self.club.listen_narrowly(player, self.players.len() + number);
             let (ready, too_slow) = (Arc::clone(&self.ready), Arc::clone(&self.too_slow));
             let go_on = (!slow.read).then(|| self.go_on.subscribe());
             self.listening.spawn(dawdle(client, go_on, ready, too_slow));

@@ -123,8 +123,17 @@ impl Club {
 
     /// A client of the live feed, number so-and-so of all.
     pub(super) fn listen(&self, member: &Member, number: usize) -> Client<ManyDoors> {
+        self.listen_by(member, number, false)
+    }
+
+    /// The same, with little room for what it does not read.
+    pub(super) fn listen_narrowly(&self, member: &Member, number: usize) -> Client<ManyDoors> {
+        self.listen_by(member, number, true)
+    }
+
+    fn listen_by(&self, member: &Member, number: usize, is_narrow: bool) -> Client<ManyDoors> {
         let tickets = Plain::with(self.http.clone(), String::new(), member.token.clone());
-        let door = ManyDoors { address: Arc::clone(&self.address), tickets, number };
+        let door = ManyDoors { address: Arc::clone(&self.address), tickets, number, is_narrow };
         Client::new(door, Options::default(), ["me"])
     }
 }

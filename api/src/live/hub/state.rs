@@ -15,7 +15,6 @@ use super::super::outbox::{Outbox, SubscriptionId};
 use super::super::ring::{Ring, player_of};
 use super::super::showcase::{self, Showcase};
 use super::super::topic::{Change, Joined, Topic};
-use super::CONNECTIONS_OF_PLAYER;
 
 /// One subscription of a connection.
 #[derive(Debug, Clone)]
@@ -87,7 +86,7 @@ impl State {
         &mut self,
         player: PlayerId,
         outbox: &Arc<Outbox>,
-        most: u32,
+        (most, most_of_player): (u32, usize),
     ) -> Result<u64, Close> {
         if self.place.is_none() {
             return Err(Close::Restart);
@@ -100,7 +99,7 @@ impl State {
         let of_player = self.of_players.entry(player).or_default();
         of_player.connections.push((self.next_id, outbox.clone()));
         // One that was told to end stays until it has.
-        let surplus = of_player.connections.len().saturating_sub(CONNECTIONS_OF_PLAYER);
+        let surplus = of_player.connections.len().saturating_sub(most_of_player);
         for (_, oldest) in of_player.connections.iter().take(surplus) {
             oldest.end(Close::Replaced);
         }

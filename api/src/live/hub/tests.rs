@@ -7,7 +7,7 @@ const ONE: PlayerId = PlayerId(1);
 const TWO: PlayerId = PlayerId(2);
 
 fn hub_at(position: u64) -> Hub {
-    let hub = Hub::new(100);
+    let hub = Hub::new(100, true);
     hub.state().begin(place(position), Showcase::default(), vec![]);
     hub
 }
@@ -25,7 +25,7 @@ fn positions(connection: &Connection) -> Vec<u64> {
 
 #[test]
 fn nobody_is_connected_before_the_hub_has_a_place() {
-    assert_eq!(Hub::new(100).connect(ONE).unwrap_err(), Close::Restart);
+    assert_eq!(Hub::new(100, true).connect(ONE).unwrap_err(), Close::Restart);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn whoever_opens_too_many_loses_the_oldest() {
 
 #[test]
 fn a_full_node_takes_nobody_in() {
-    let hub = Hub::new(1);
+    let hub = Hub::new(1, true);
     hub.state().begin(place(0), Showcase::default(), vec![]);
     let first = connected(&hub, ONE);
     assert_eq!(hub.connect(TWO).unwrap_err(), Close::TooMany);

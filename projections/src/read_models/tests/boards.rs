@@ -30,7 +30,7 @@ fn row(place: u64, player: i64, score: u64) -> PlaceRow {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaderboards_are_in_the_order_of_scores() {
-    let (pool, history) = followed(36, 14_000).await;
+    let (pool, history) = followed(45, 14_000).await;
     let (mut boards, mut ties, mut open) = (0, 0, 0);
     for (event, occurrence, players) in history.leaderboards() {
         let expected: Vec<_> = (1..)

@@ -97,7 +97,8 @@ async fn screens_that_stop_reading_cost_little_and_are_told_so_and_others_miss_n
     let truth = &accounts(&entries(&nodes.database).await)[&player.id];
     let testimony = timeout(PATIENCE, witness).await.expect("who reads has everything").unwrap();
     assert_eq!(testimony.against(truth), Vec::<String>::new());
-    assert!(testimony.told() >= FLOOD, "{}", testimony.told());
+    // Of the balances that one append makes, the last is told.
+    assert!(testimony.told() >= FLOOD / BATCH, "{}", testimony.told());
     let mut reading: JoinSet<Met> = slow.into_iter().map(|it| read_on(it, head)).collect();
     while let Some(met) = timeout(PATIENCE, reading.join_next()).await.expect("all read on") {
         let met = met.unwrap();

@@ -19,8 +19,10 @@ use crate::log::Entry;
 pub trait Topic: 'static {
     /// Its name.
     const CHANNEL: &'static str;
-    /// Types of messages that are counted, each of which must come exactly once.
+    /// Types of messages that are counted, each of which must come exactly once …
     const COUNTED: &'static [&'static str];
+    /// … but of these the older may be left out where a newer one has come.
+    const REPLACED: &'static [&'static str];
     /// What a screen shows.
     type Shown: Clone + Debug + PartialEq + Send;
 
@@ -58,6 +60,7 @@ pub struct Me;
 impl Topic for Me {
     const CHANNEL: &'static str = "me";
     const COUNTED: &'static [&'static str] = &["balance_update", "purchase_update"];
+    const REPLACED: &'static [&'static str] = &["balance_update"];
     type Shown = Wallet;
 
     fn begin(state: &live::State) -> Wallet {

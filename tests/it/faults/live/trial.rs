@@ -22,7 +22,7 @@ use crate::log::{check, entries};
 /// Commands at a time.
 const AT_WORK: usize = 3;
 /// Between two commands of one: what the nodes have to do shall be cuts, for the greater part.
-const PACE: Duration = Duration::from_millis(40);
+const PACE: Duration = Duration::from_millis(20);
 /// How long screens may take to have everything, once nothing is in their way.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -200,8 +200,15 @@ async fn it_is_told_how_many_are_here_on_all_nodes_together() {
     feed.until_on("system", two).await;
     let path = format!("/api/admin/users/{PLAYER_ID}");
     assert_eq!(second.get(&path, Some(&admin)).await.body["online"], true);
+    // Nothing has been written meanwhile: a cursor says nothing about who is here.
+    let (mut back, state) = listening(&first, &player, "system", None).await;
+    let (_, anew) = listening(&second, &player, "system", Some(&cursor(&state))).await;
+    assert_eq!(anew["recovered"], false, "{anew}");
+    back.join("system", Some(&cursor(&state))).await;
     drop(other);
-    feed.until_on("system", |told| told["data"]["online"] == 1).await;
+    let one = |told: &Value| told["type"] == "system" && told["data"]["online"] == 1;
+    feed.until_on("system", one).await;
+    back.until_on("system", one).await;
 }
 
 #[tokio::test]
