@@ -6,6 +6,7 @@ use domain::id::{EnrolmentId, PlayerId};
 use domain::identity::Identity;
 
 use super::lockout::Who;
+use super::sign_in;
 use super::users::User;
 use crate::app::App;
 use crate::error::{ApiError, Reason};
@@ -57,6 +58,21 @@ pub async fn insist(
     };
     let second_factor = insist_on_code(app, user.id, who, shown.code).await?;
     Ok(Proved { user, second_factor })
+}
+
+/// Insists that whoever is signed in shows the right things again: a stolen token is no way to guess them,
+/// either.
+///
+/// # Errors
+/// As [`insist`].
+pub async fn of_signed_in(
+    app: &App,
+    player: PlayerId,
+    shown: Shown<'_>,
+) -> Result<Proved, ApiError> {
+    let user = sign_in::user_of(app, player).await?;
+    let name = user.site_id.clone();
+    insist(app, &name, Some(user), shown, "the current password is wrong").await
 }
 
 /// The right password takes nothing back of what is counted before the code is right, too.

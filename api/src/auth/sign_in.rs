@@ -17,7 +17,7 @@ use super::tokens::LIFETIME_SECONDS;
 use super::users::User;
 use crate::app::App;
 use crate::body::{Fields, values};
-use crate::error::ApiError;
+use crate::error::{ApiError, Reason};
 use crate::request::Asked;
 
 /// What somebody sends to sign in.
@@ -109,22 +109,13 @@ pub async fn authenticate(app: &App, asked: &Asked, wish: SignIn) -> Result<Prov
     Ok(Proved { user: User { is_active: true, ..user }, second_factor })
 }
 
-/// Insists that whoever is signed in knows the password: a stolen token is no way to guess it, either.
+/// The user behind a token that was checked.
 ///
 /// # Errors
-/// If it is wrong, or too many were.
-pub async fn insist_on_password(
-    app: &App,
-    player: PlayerId,
-    password: String,
-) -> Result<User, ApiError> {
-    let wrong = || ApiError::new(Reason::InvalidCredentials, "the current password is wrong");
-    let user = app.users.by_id(player).await?.ok_or_else(wrong)?;
-    let who = app.lockout.who(&user.site_id, Some(user.id));
-    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
-    let is_right = app.passwords.verify(password, Some(user.password_hash.clone())).await?;
-    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
-    if is_right { Ok(user) } else { Err(wrong()) }
+/// If there is none any more, or the database cannot be reached.
+pub async fn user_of(app: &App, player: PlayerId) -> Result<User, ApiError> {
+    let gone = || ApiError::new(Reason::Unauthenticated, "this account is gone: sign up again");
+    app.users.by_id(player).await?.ok_or_else(gone)
 }
 
 /// Somebody by name. Who was erased has none, even if it is still about to be deleted.

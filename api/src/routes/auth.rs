@@ -15,10 +15,9 @@ use super::docs::Problem;
 use crate::app::App;
 use crate::auth::proof::Proved;
 use crate::auth::sessions::{self as stored, Rotated};
-use crate::auth::sign_in::{self, SignIn, SignedIn, UserView};
+use crate::auth::sign_in::{self, SignIn, SignedIn, UserView, user_of};
 use crate::auth::sign_up::{self, SignUp};
 use crate::auth::signing::PUBLISHED_MAX_AGE;
-use crate::auth::users::User;
 use crate::auth::{Player, insist_on_confirmation};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
@@ -150,9 +149,4 @@ pub async fn jwks_of_receipts(State(app): State<App>) -> Response {
 fn published(keys: &Value) -> Response {
     let may_keep = format!("public, max-age={}", PUBLISHED_MAX_AGE.num_seconds());
     ([(header::CACHE_CONTROL, may_keep)], Json(keys)).into_response()
-}
-
-async fn user_of(app: &App, player: domain::id::PlayerId) -> Result<User, ApiError> {
-    let gone = || ApiError::new(Reason::Unauthenticated, "this account is gone: sign up again");
-    app.users.by_id(player).await?.ok_or_else(gone)
 }

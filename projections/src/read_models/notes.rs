@@ -134,6 +134,11 @@ impl ReadModel for Notes {
             | IdentityEvent::Unbanned { .. }
             | IdentityEvent::SessionsEnded { .. }
             | IdentityEvent::SessionEnded { .. }
+            | IdentityEvent::TotpEnrolled { .. }
+            | IdentityEvent::TotpRemoved { .. }
+            | IdentityEvent::ProfileChanged { .. }
+            | IdentityEvent::MailSuppressed { .. }
+            | IdentityEvent::MailAllowed { .. }
             | IdentityEvent::DetailsEdited { .. }
             | IdentityEvent::Erased { .. }
             | IdentityEvent::ErasureCompleted { .. } => {}

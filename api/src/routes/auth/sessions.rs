@@ -11,10 +11,9 @@ use utoipa::ToSchema;
 use super::super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
-use crate::auth::proof::{self, Code, Proved, Shown};
+use crate::auth::proof::{self, Code, Shown};
 use crate::auth::sessions::Shown as ShownSession;
 use crate::auth::sign_in::rfc3339;
-use crate::auth::{Player, sign_in};
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
 use crate::request::{Asked, Segment};
@@ -138,7 +137,7 @@ pub async fn change_password(
     let wish = fields
         .finish(|| Some(PasswordChange { current_password: current?, new_password: new? }))?;
     let shown = Shown { password: wish.current_password, code: Code::NotAsked };
-    let user = proof_of(&app, player, shown).await?.user;
+    let user = proof::of_signed_in(&app, player.id(), shown).await?.user;
     let hash = app.passwords.hash(wish.new_password).await?;
     // Others are logged out first: a crash in between leaves the old password, and them outside.
     let ended = end_all(&app, &asked, player.id(), Some(player.0.key.id)).await?;
@@ -148,17 +147,6 @@ pub async fn change_password(
         return Err(ApiError::new(Reason::Conflict, detail));
     }
     Ok(done(ended))
-}
-
-/// Insists that whoever is signed in shows the password: a stolen token is no way to guess it, either.
-pub(super) async fn proof_of(
-    app: &App,
-    player: Player,
-    shown: Shown<'_>,
-) -> Result<Proved, ApiError> {
-    let user = super::user_of(app, player.id()).await?;
-    let name = user.site_id.clone();
-    proof::insist(app, &name, Some(user), shown, "the current password is wrong").await
 }
 
 fn done(position: u64) -> Json<SessionsEnded> {

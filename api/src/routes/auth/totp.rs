@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::super::docs::Problem;
 use super::NO_STORE;
-use super::sessions::proof_of;
 use crate::app::App;
 use crate::auth::Player;
 use crate::auth::proof::{self, Code, Shown};
@@ -112,7 +111,7 @@ pub async fn begin(
     let password = fields.required("password", values::secret(1, 256));
     let wish = fields.finish(|| Some(TotpBegin { password: password? }))?;
     let shown = Shown { password: wish.password, code: Code::NotAsked };
-    let user = proof_of(&app, player, shown).await?.user;
+    let user = proof::of_signed_in(&app, player.id(), shown).await?.user;
     if app.commands.standing(user.id, Identity::totp).await?.is_some() {
         return Err(IdentityRefusal::AlreadyEnrolled.into());
     }
@@ -173,7 +172,7 @@ pub async fn remove(
     let wish = fields.finish(|| Some(TotpRemoval { password: password?, code: code? }))?;
     let code = Code::IfEnrolled(Some(&wish.code));
     let shown = Shown { password: wish.password, code };
-    let Some(enrolment) = proof_of(&app, player, shown).await?.second_factor else {
+    let Some(enrolment) = proof::of_signed_in(&app, player.id(), shown).await?.second_factor else {
         let position = app.commands.bus.head().position;
         return Ok(Json(TotpRemoved { success: true, position }));
     };

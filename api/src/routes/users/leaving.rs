@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::super::admin::users::erasure::{Erased, answer};
 use super::super::docs::Problem;
 use crate::app::App;
-use crate::auth::{Player, sign_in};
+use crate::auth::Player;
+use crate::auth::proof::{self, Code, Shown};
 use crate::body::{Fields, values};
 use crate::error::ApiError;
 use crate::exports;
@@ -20,6 +21,8 @@ use crate::request::{Asked, MinPosition};
 pub struct LeavingWish {
     /// A stolen token is not enough.
     password: String,
+    /// A code of the second factor, or a recovery code; for whoever has enrolled one.
+    totp: Option<String>,
 }
 
 /// Everything that is held about this player, as one JSON document: what the club knows, every event of
@@ -57,8 +60,10 @@ pub async fn erase(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let password = fields.required("password", values::secret(1, 256));
-    let wish = fields.finish(|| Some(LeavingWish { password: password? }))?;
-    sign_in::insist_on_password(&app, player.id(), wish.password).await?;
+    let totp = fields.optional("totp", values::secret(1, 64));
+    let wish = fields.finish(|| Some(LeavingWish { password: password?, totp }))?;
+    let code = Code::IfEnrolled(wish.totp.as_deref());
+    proof::of_signed_in(&app, player.id(), Shown { password: wish.password, code }).await?;
     let caller = asked.caller(player.actor());
     let done = app.commands.erase(&caller, None, player.id(), None).await?;
     let answer = answer(&app, player.id(), done.place.position).await?;

@@ -13,6 +13,7 @@ use super::super::docs::Problem;
 use crate::app::App;
 use crate::auth::Player;
 use crate::auth::profile::{Change, Profile};
+use crate::auth::proof::{self, Code, Shown};
 use crate::auth::users::Language;
 use crate::body::{Fields, values};
 use crate::error::{ApiError, Reason};
@@ -166,17 +167,12 @@ async fn insist_on_password(
     id: PlayerId,
     password: Option<String>,
 ) -> Result<(), ApiError> {
-    let wrong = || {
-        let detail = "another address wants current_password, and this one is missing or wrong";
-        ApiError::new(Reason::InvalidCredentials, detail)
+    let Some(password) = password else {
+        let detail = "another address wants your password: send it as current_password";
+        return Err(ApiError::new(Reason::InvalidCredentials, detail));
     };
-    let user = app.users.by_id(id).await?.ok_or_else(wrong)?;
-    let password = password.ok_or_else(wrong)?;
-    let who = app.lockout.who(&user.site_id, Some(user.id));
-    app.lockout.insist_on_unlocked(who, app.commands.clock.now()).await?;
-    let is_right = app.passwords.verify(password, Some(user.password_hash)).await?;
-    app.lockout.tried(who, is_right, app.commands.clock.now()).await?;
-    if is_right { Ok(()) } else { Err(wrong()) }
+    proof::of_signed_in(app, id, Shown { password, code: Code::NotAsked }).await?;
+    Ok(())
 }
 
 /// Tells the other screens. The profile is changed already: if the log cannot be reached, nobody is told.
