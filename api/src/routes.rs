@@ -40,6 +40,7 @@ use docs::Security;
 pub fn all(app: App) -> Router {
     let mut routes = Router::new()
         .merge(identity())
+        .merge(own_account())
         .merge(daily_rewards())
         .merge(playing())
         .merge(running_play())
@@ -57,13 +58,6 @@ pub fn all(app: App) -> Router {
         .route("/docs/{*file}", get(docs::file))
         .route("/.well-known/jwks.json", get(auth::jwks))
         .route("/.well-known/receipt-keys.json", get(auth::jwks_of_receipts))
-        // A player's own account.
-        .route("/api/users/balance", get(users::balance))
-        .route("/api/users/statement", get(users::statement::statement))
-        .route("/api/users/profile", get(users::profile::profile).put(users::profile::change))
-        .route("/api/users/profile/email/confirm", post(users::profile::confirm))
-        .route("/api/users/export", get(users::leaving::export))
-        .route("/api/users/erase", post(users::leaving::erase))
         // The shop.
         .route("/api/shop/catalog", get(shop::catalog))
         .route("/api/shop/products", get(shop::benefits))
@@ -105,6 +99,17 @@ pub fn all(app: App) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
         .with_state(app)
+}
+
+/// A player's own account.
+fn own_account() -> Router<App> {
+    Router::new()
+        .route("/api/users/balance", get(users::balance))
+        .route("/api/users/statement", get(users::statement::statement))
+        .route("/api/users/profile", get(users::profile::profile).put(users::profile::change))
+        .route("/api/users/profile/email/confirm", post(users::profile::confirm))
+        .route("/api/users/export", get(users::leaving::export))
+        .route("/api/users/erase", post(users::leaving::erase))
 }
 
 /// Signing up and in, and out again.

@@ -104,6 +104,10 @@ fn take(fold: &mut Fold, recorded: &Recorded) -> Result<(), FoldError> {
 struct Fold(HashMap<ReceiptCode, LoggedPurchase>);
 
 impl Fold {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: each event by name, so that none is forgotten"
+    )]
     fn take(&mut self, player: PlayerId, position: u64, event: &AccountEvent) {
         match event {
             AccountEvent::PurchaseRequested { at, receipt_code, charge_id, offer, .. } => {

@@ -73,7 +73,7 @@ impl Moved {
     }
 }
 
-/// What each player holds who has an account.
+/// What each player holds who has an account that is open.
 pub(super) type Wallets<'a> = &'a dyn Fn(PlayerId) -> Option<Wallet>;
 
 impl Jobs {

@@ -160,8 +160,9 @@ impl Meaning {
         self.approvals.take(recorded, &entry.event, &mut self.findings);
         let players = &self.players;
         let wallets = |player: PlayerId| {
-            let known = players.get(&player).filter(|player| player.sequence > 0);
-            known.map(|player| player.wallet)
+            let known = players.get(&player);
+            let open = known.filter(|player| player.sequence > 0 && !player.is_closed);
+            open.map(|player| player.wallet)
         };
         self.jobs.take(recorded, &entry.event, &wallets, &mut self.findings);
         self.look_at(recorded, &entry);
