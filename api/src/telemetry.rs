@@ -15,7 +15,7 @@ const DURATION_BUCKETS: [f64; 14] = [
 
 /// Libraries that tell at finer levels what they carry: statements with their parameters, bodies, headers.
 /// That is about people, so it is never logged, whatever the filter says.
-const CARRIERS: [&str; 9] = [
+const CARRIERS: [&str; 10] = [
     "tokio_postgres",
     "sqlx",
     "hyper",
@@ -24,6 +24,7 @@ const CARRIERS: [&str; 9] = [
     "tungstenite",
     "tokio_tungstenite",
     "reqwest",
+    "lettre",
     "rustls",
 ];
 

@@ -66,15 +66,17 @@ permissions! {
     ErasePlayers = "erase_players",
 }
 
-/// Permissions by which gold or real money comes to move, or by which somebody else gets such a
+/// Permissions by which gold or real money comes to move or is lost, or by which somebody else gets such a
 /// permission. In production they are worth nothing without a second factor.
-const MOVES_MONEY: [Permission; 6] = [
+const MOVES_MONEY: [Permission; 7] = [
     Permission::Grant,
     Permission::EditShop,
     Permission::EditEvents,
     Permission::SettlePayments,
     Permission::Approve,
     Permission::EditRoles,
+    // What is left in the account is gone for ever.
+    Permission::ErasePlayers,
 ];
 
 impl Permission {
@@ -93,7 +95,7 @@ impl fmt::Display for Permission {
 
 /// Several permissions. Stored as a list of their names.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Permissions(u16);
+pub struct Permissions(u32);
 
 impl Permissions {
     /// None.
@@ -114,7 +116,7 @@ impl Permissions {
     /// These and one more.
     #[must_use]
     pub fn with(self, permission: Permission) -> Self {
-        Self(self.0 | 1 << permission as u16)
+        Self(self.0 | 1 << permission as u32)
     }
 
     /// These and those.
@@ -126,7 +128,7 @@ impl Permissions {
     /// Whether this one is among them.
     #[must_use]
     pub fn has(self, permission: Permission) -> bool {
-        self.0 & 1 << permission as u16 != 0
+        self.0 & 1 << permission as u32 != 0
     }
 
     /// Whether all of those are among them.

@@ -6,7 +6,10 @@ use sqlx::{PgConnection, Row};
 
 use crate::app::{Answer, App};
 use crate::database::Database;
-use crate::provider::{SECRET, now, send, signed};
+use crate::jobs;
+use crate::mailbox::{Mailbox, change, settle, smtp_url};
+use crate::phone::Phone;
+use crate::provider::{self, SECRET, now, send, signed};
 use crate::service::Service;
 
 /// What all marks have in common, in any case, and nothing else in the club has.
@@ -38,10 +41,17 @@ pub fn wish() -> Value {
         "invite_code": "5858"})
 }
 
-/// Signs up and lives: see the module. The app must know [`SECRET`].
+/// A club for such a life: it knows what the provider signs with, and sends mail.
+pub async fn club(more: &[(&str, &str)]) -> App {
+    let url = smtp_url();
+    provider::club(&[&[("MAIL_SMTP_URL", url.as_str())], more].concat()).await
+}
+
+/// Signs up and lives: see the module. The app must be such a [`club`].
 pub async fn live(app: &App) -> Marked {
     let person = sign_up(app).await;
     misspell(app).await;
+    write_and_be_written_to(app, &person).await;
     let receipts = buy(app, &person).await;
     play(app, &person).await;
     be_looked_after(app, &person, &receipts).await;
@@ -71,6 +81,17 @@ async fn misspell(app: &App) {
         let wrong = json!({"site_id": name, "password": marked("wrong")});
         app.post("/api/auth/login", None, wrong).await.is_problem(401, "INVALID_CREDENTIALS");
     }
+}
+
+/// Has a letter box, wants another, has forgotten the password, and had a phone.
+async fn write_and_be_written_to(app: &App, person: &Marked) {
+    let (mailbox, other) = (Mailbox::new(MARK), Mailbox::new(MARK));
+    settle(app, (&person.access, PASSWORD), &mailbox, "ko").await;
+    let wish = json!({"email": other.address, "current_password": PASSWORD});
+    done(&change(app, &person.access, wish).await);
+    done(&app.post("/api/auth/password/forgot", None, json!({"site_id": SITE_ID})).await);
+    mailbox.until(2).await;
+    Phone::enrol(app, &person.access, PASSWORD).await;
 }
 
 /// Buys, also what is declined and what stays undecided; the provider says something about it.
@@ -129,6 +150,14 @@ async fn be_looked_after(app: &App, person: &Marked, [receipt, pending]: &[Value
     post(format!("{user}/grant"), json!({"gold": 70, "reason": marked("grant")})).await;
     let lines = json!([{"key": "a", "user_id": person.id, "gold": 1}]);
     post("/api/admin/grants".into(), json!({"reason": marked("batch"), "lines": lines})).await;
+    let lines = json!([{"user_id": person.id, "gold": 2}]);
+    let job = json!({"kind": "bulk_grant", "reason": "for a list", "lines": lines});
+    let job = post("/api/admin/jobs".into(), job).await;
+    jobs::until(app, &admin, job["job_id"].as_str().unwrap(), "finished").await;
+    let quiet = json!({"user_id": person.id, "reason": marked("suppressed")});
+    post("/api/admin/mails/suppressions".into(), quiet).await;
+    let (phone, lost) = (format!("{user}/totp"), Some(why("phone")));
+    done(&app.call(reqwest::Method::DELETE, &phone, Some(&admin), lost).await);
     let reward = json!({"user_id": person.id, "reason": marked("reward"), "rewards": {"gold": 5}});
     post("/api/admin/rewards".into(), reward).await;
     let force = format!("/api/admin/events/2/force-claim/{}", person.id);

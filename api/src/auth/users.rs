@@ -339,7 +339,7 @@ fn person(row: &PgRow) -> Result<Person, ApiError> {
         nickname: row.try_get("nickname")?,
         phone_number: row.try_get("phone_number")?,
         language: row.try_get("language")?,
-        version: row.try_get::<i64, _>("version")?.cast_unsigned(),
+        version: row.try_get::<i32, _>("version")?.cast_unsigned().into(),
         is_active: row.try_get::<&str, _>("state")? == "active",
         created_at: row.try_get("created_at")?,
     })

@@ -42,6 +42,10 @@ use Export::{Nothing, Rows, Withheld};
 pub const WITHHELD: &[(&str, &str)] = &[
     ("identity.users.password_hash", "whoever has it can guess the password at leisure"),
     ("identity.sessions.successor_key", "with it refresh tokens can be made"),
+    ("identity.mail_tokens.token_id", "links that were mailed are made of it"),
+    ("identity.mail_tokens.token_hash", "a hash of a link that was mailed"),
+    ("mail.outbox.token_id", "links that were mailed are made of it"),
+    ("mail.outbox.key", "it may hold what such a link is made of"),
 ];
 
 /// The log's streams of a person, and whatever else in the log says that it concerns them.
@@ -202,7 +206,7 @@ pub const PLACES: &[Place] = &[
     Place {
         table: "mail.outbox",
         export: Rows(
-            "select to_jsonb(mail) - 'token_id' from mail.outbox mail
+            "select to_jsonb(mail) - 'token_id' - 'key' from mail.outbox mail
               where user_id in (select id from subject) order by id",
         ),
         // What a mail server said may name somebody in words of its own.

@@ -2,7 +2,6 @@
 
 use crate::app::App;
 use crate::marked::{self, MARK};
-use crate::provider::club;
 use crate::routes::users::leaving::{all_balances, erase, until_gone};
 
 /// Where it ends.
@@ -18,7 +17,7 @@ const STEPS: [&str; 6] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_that_was_cut_off_goes_on_wherever_that_was() {
     for step in STEPS {
-        let app = club(&[("CLUB_LIMITS", "off")]).await;
+        let app = marked::club(&[("CLUB_LIMITS", "off")]).await;
         let person = marked::live(&app).await;
         let database = app.kill().await;
         let mut doomed = App::start_on(database.clone(), &[("CLUB_FAULT", step)]).await;

@@ -158,7 +158,7 @@ impl Users {
         version: u64,
         edit: &Edit,
     ) -> Result<Option<u64>, ApiError> {
-        let edited: Option<i64> = sqlx::query_scalar(
+        let edited: Option<i32> = sqlx::query_scalar(
             "update identity.users
                 set nickname = coalesce($3, nickname), phone_number = coalesce($4, phone_number),
                     language = coalesce($5, language), version = version + 1
@@ -172,6 +172,6 @@ impl Users {
         .fetch_optional(&self.0)
         .await
         .map_err(|error| taken(&error).unwrap_or_else(|| error.into()))?;
-        Ok(edited.map(i64::cast_unsigned))
+        Ok(edited.map(|version| version.cast_unsigned().into()))
     }
 }

@@ -60,7 +60,7 @@ pub async fn erase(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let password = fields.required("password", values::secret(1, 256));
-    let totp = fields.optional("totp", values::secret(1, 64));
+    let totp = fields.nullable("totp", values::secret(1, 64));
     let wish = fields.finish(|| Some(LeavingWish { password: password?, totp }))?;
     let code = Code::IfEnrolled(wish.totp.as_deref());
     proof::of_signed_in(&app, player.id(), Shown { password: wish.password, code }).await?;

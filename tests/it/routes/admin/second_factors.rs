@@ -24,11 +24,27 @@ const PRODUCTION: [(&str, &str); 5] = [
 ];
 const ADMIN: (&str, &str) = ("newcomer-1", PASSWORD);
 /// By these money moves, or somebody gets a permission by which it does.
-const MONEY: [&str; 6] =
-    ["approve", "edit_events", "edit_roles", "edit_shop", "grant", "settle_payments"];
+const MONEY: [&str; 7] = [
+    "approve",
+    "edit_events",
+    "edit_roles",
+    "edit_shop",
+    "erase_players",
+    "grant",
+    "settle_payments",
+];
 /// What the staff does besides.
-const OTHERS: [&str; 7] =
-    ["ban", "edit_invites", "read_audit", "see_personal_data", "see_players", "send_mail", "staff"];
+const OTHERS: [&str; 9] = [
+    "ban",
+    "edit_invites",
+    "edit_players",
+    "read_audit",
+    "see_personal_data",
+    "see_players",
+    "send_mail",
+    "staff",
+    "write_notes",
+];
 
 /// A club in production, whose first player is an admin.
 async fn production() -> App {

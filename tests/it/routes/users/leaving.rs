@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::app::{App, program, replay};
 use crate::marked::{self, MARK, Marked, PASSWORD, PHONE, SITE_ID, marked as mark};
 use crate::newcomers::is_in;
-use crate::provider::club;
+use crate::phone::Phone;
 use crate::socket::Socket;
 
 /// How long an erasure may take.
@@ -48,12 +48,17 @@ pub async fn all_balances(app: &App) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_an_erased_player_nothing_is_left_anywhere_and_the_books_balance() {
-    let app = club(&CHATTY).await;
+    let app = marked::club(&CHATTY).await;
     let other = App::start_on(app.database.clone(), &CHATTY).await;
     let person = marked::live(&app).await;
     let before = marked::places(&app.database).await;
-    for place in ["identity.sessions", "identity.users", "payments.webhooks", "public.event_texts"]
-    {
+    for place in [
+        "identity.mail_tokens",
+        "identity.sessions",
+        "identity.users",
+        "payments.webhooks",
+        "public.event_texts",
+    ] {
         assert!(before.contains(&place.to_owned()), "{place} is not in {before:?}");
     }
     let (mut screen, _) = Socket::me(&other, &person.access, None).await;
@@ -123,7 +128,7 @@ async fn is_a_number_only(app: &App, id: i64, shown: &Value) {
 
 #[tokio::test]
 async fn everything_that_is_held_is_read_out_but_secrets() {
-    let app = club(&CHATTY).await;
+    let app = marked::club(&CHATTY).await;
     let person = marked::live(&app).await;
     let own = app.get("/api/users/export", Some(&person.access)).await;
     assert_eq!(own.status, 200, "{}", own.text);
@@ -147,6 +152,8 @@ async fn everything_that_is_held_is_read_out_but_secrets() {
         "logout",
         "ban",
         "unban",
+        "suppressed",
+        "phone",
     ] {
         assert!(own.text.contains(&mark(what)), "{what} is not in {}", own.text);
     }
@@ -183,6 +190,8 @@ fn has_rows(held: &Value) {
         ("identity.users", 1),
         ("identity.sessions", 1),
         ("identity.sign_in_failures", 0),
+        ("identity.mail_tokens", 2),
+        ("mail.outbox", 3),
         ("payments.webhooks", 1),
         ("sandbox.charges", 3),
         ("sandbox.refunds", 1),
@@ -195,6 +204,7 @@ fn has_rows(held: &Value) {
         ("read.balances", 1),
         ("read.standings", 1),
         ("read.approvals", 2),
+        ("read.job_lines", 1),
         ("read.rewards", 3),
         ("read.notes", 2),
         ("read.levels", 1),
@@ -211,6 +221,8 @@ fn has_rows(held: &Value) {
 async fn keeps_secrets(app: &App, text: &str, id: i64) {
     let secrets = "select password_hash from identity.users where id = $1
          union all select encode(successor_key, 'hex') from identity.sessions where user_id = $1
+         union all select encode(token_hash, 'hex') from identity.mail_tokens where user_id = $1
+         union all select token_id from identity.mail_tokens where user_id = $1
          union all select encode(token_hash, 'hex') from identity.refresh_tokens
                      join identity.sessions on id = session_id where user_id = $1
          union all select encode(ticket_hash, 'hex') from identity.realtime_tickets where user_id = $1";
@@ -341,6 +353,26 @@ async fn who_is_banned_can_be_erased_and_does_not_erase_themselves() {
     until_gone(&app, 23).await;
 }
 
+/// Whoever has a second factor shows it, and it goes with them.
+#[tokio::test]
+async fn who_has_a_second_factor_goes_by_it_and_it_goes_with_them() {
+    let app = App::start().await;
+    let player = app.player().await;
+    let (_, recovery) = Phone::enrol(&app, &player, "1234").await;
+    let leave = async |code: Option<&str>| {
+        let wish = json!({"password": "1234", "totp": code});
+        app.post("/api/users/erase", Some(&player), wish).await
+    };
+    leave(None).await.is_problem(401, "TOTP_REQUIRED");
+    leave(Some("000000")).await.is_problem(401, "TOTP_WRONG");
+    assert_eq!(leave(Some(&recovery[0])).await.status, 200);
+    until_gone(&app, 23).await;
+    let left = "select (select count(*) from identity.totp)
+                     + (select count(*) from identity.recovery_codes)";
+    let mut superuser = app.database.superuser().await;
+    assert_eq!(query_scalar::<_, i64>(left).fetch_one(&mut superuser).await.unwrap(), 0);
+}
+
 /// A bank may take its money back long after; the account takes nothing else.
 #[tokio::test]
 async fn a_bank_takes_money_back_from_somebody_who_is_gone() {
@@ -366,7 +398,7 @@ async fn a_bank_takes_money_back_from_somebody_who_is_gone() {
 /// What a backup of the tables beside the log brings back goes again.
 #[tokio::test]
 async fn what_is_restored_beside_the_log_is_gone_again_after_a_start() {
-    let app = club(&CHATTY).await;
+    let app = marked::club(&CHATTY).await;
     let Marked { id, access, .. } = marked::live(&app).await;
     let kept =
         "create table kept_users as select * from identity.users where site_id = 'qmarkq-site';

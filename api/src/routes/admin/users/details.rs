@@ -92,6 +92,7 @@ pub async fn edit(
     if app.users.edit(player, version, &edit).await?.is_none() {
         return Err(another_version(version));
     }
+    app.languages.forget(player);
     let person = app.users.person(player).await?.ok_or_else(no_such_user)?;
     Ok(replayable(told(person, noted.place.position), noted.replayed))
 }
