@@ -1,5 +1,7 @@
 //! What is asked of missions: putting them on the board, claiming what they pay.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, MissionClaim};
 use domain::activity::{Activity, ActivityCommand, MissionPeriod};
@@ -180,6 +182,22 @@ impl Commands {
             world.decide::<MissionBoard>(TheBoard, &ask).map_err(Decline::widen)
         };
         self.bus.execute(Request::new(caller, None), decide).await
+    }
+
+    /// Which of these missions a player has claimed for these periods, by the node's own state.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn claimed_missions(
+        &self,
+        player: PlayerId,
+        of: &[(MissionId, MissionPeriod)],
+    ) -> Result<HashSet<MissionId>, Unavailable> {
+        let look = |account: &Account| {
+            let is_claimed = |(mission, period): &&_| account.has_claimed(*mission, *period);
+            of.iter().filter(is_claimed).map(|(mission, _)| *mission).collect()
+        };
+        Ok(self.bus.look::<Account, _>(player, look).await?.0)
     }
 
     /// A mission from the node's own state, if there is one.

@@ -2,12 +2,14 @@
 //!
 //! Nobody resets anything: a row of an earlier period than the present one says that nothing has
 //! been done in this one.
+//!
+//! What was claimed is not here: the account's own state knows it (`Account::has_claimed`), and a claim
+//! that had to change a row of progress would cost a twentieth more.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::account::AccountEvent;
 use domain::activity::{ActivityEvent, Advance, Goal, MissionPeriod};
 use domain::event::ClubEvent;
 use domain::id::{MissionId, PlayerId};
@@ -25,7 +27,7 @@ use crate::follower::FollowerError;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "mission_progress";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// The period is the day on which it begins, null where there is only one. Nothing that changes is in
 /// an index and each page has room, so a new version of a row stays in its page.
@@ -36,8 +38,7 @@ const COLUMNS: &str = "(
     period       date,
     progress     bigint not null,
     target       bigint not null,
-    completed_at timestamptz,
-    claimed_at   timestamptz
+    completed_at timestamptz
 ) with (fillfactor = 60)";
 
 /// How far a player is with a mission.
@@ -56,8 +57,6 @@ pub struct MissionProgressRow {
     /// When that was reached. It stays so whatever the terms say later; they may also ask for less by
     /// now, so that what is complete can be without a time here.
     pub completed_at: Option<DateTime<Utc>>,
-    /// When it was claimed.
-    pub claimed_at: Option<DateTime<Utc>>,
 }
 
 /// All missions, those with the highest priority first, each with what this player has done for it,
@@ -70,7 +69,7 @@ pub async fn board_of(
     player: PlayerId,
 ) -> Result<At<Vec<(MissionRow, Option<MissionProgressRow>)>>, ReadError> {
     let rows = "select mission.*, has.player_id, has.period, has.progress, has.target,
-                       has.completed_at, has.claimed_at
+                       has.completed_at
                   from read.missions mission
                   left join read.mission_progress has
                          on has.player_id = $1 and has.mission_id = mission.mission_id
@@ -91,7 +90,6 @@ fn progress(row: &PgRow) -> Result<Option<MissionProgressRow>, ReadError> {
         progress: number(row, "progress")?,
         target: number(row, "target")?,
         completed_at: row.try_get("completed_at")?,
-        claimed_at: row.try_get("claimed_at")?,
     }))
 }
 
@@ -103,15 +101,14 @@ pub(crate) struct MissionProgress(HashMap<(PlayerId, MissionId), Change>);
 struct Change {
     position: i64,
     period: MissionPeriod,
-    /// How far, and what it takes; nothing if it was only claimed.
-    advanced: Option<(i64, i64)>,
+    progress: i64,
+    target: i64,
     completed_at: Option<DateTime<Utc>>,
-    claimed_at: Option<DateTime<Utc>>,
 }
 
 impl Change {
     fn new(position: i64, period: MissionPeriod) -> Self {
-        Self { position, period, advanced: None, completed_at: None, claimed_at: None }
+        Self { position, period, progress: 0, target: 0, completed_at: None }
     }
 
     fn day(&self) -> Option<NaiveDate> {
@@ -122,16 +119,14 @@ impl Change {
     }
 
     fn copy_out(&self, (player, mission): (PlayerId, MissionId), rows: &mut CopyRows) {
-        let (progress, target) = self.advanced.unwrap_or_default();
-        rows.row(8)
+        rows.row(7)
             .int(self.position)
             .int(player.0)
             .int(mission.0)
             .optional_date(self.day())
-            .int(progress)
-            .int(target)
-            .optional_time(self.completed_at)
-            .optional_time(self.claimed_at);
+            .int(self.progress)
+            .int(self.target)
+            .optional_time(self.completed_at);
     }
 }
 
@@ -155,8 +150,8 @@ impl MissionProgress {
     fn advance(&mut self, position: i64, player: PlayerId, at: DateTime<Utc>, advance: &Advance) {
         let Goal::Mission { mission, period } = advance.goal else { return };
         let Some(change) = self.in_period(position, (player, mission), period) else { return };
-        let target = amount(advance.target.unwrap_or(0));
-        change.advanced = Some((amount(advance.progress), target));
+        (change.progress, change.target) =
+            (amount(advance.progress), amount(advance.target.unwrap_or(0)));
         if advance.is_complete() {
             change.completed_at.get_or_insert(at);
         }
@@ -167,83 +162,38 @@ impl MissionProgress {
             self.advance(position, player, event.at(), advance);
         }
     }
-
-    /// What is claimed was completed, so there is progress in the same period.
-    fn fold_account(&mut self, position: i64, player: PlayerId, event: &AccountEvent) {
-        let AccountEvent::MissionClaimed { at, mission_id, period, .. } = event else { return };
-        let change = self.0.entry((player, *mission_id));
-        let change = change.or_insert_with(|| Change::new(position, *period));
-        if change.period == *period {
-            change.position = position;
-            change.claimed_at.get_or_insert(*at);
-        }
-    }
 }
 
-/// Brings progress in, and what was claimed of it at once. Of one mission either all periods have a day,
-/// or none has. An older one changes nothing.
+/// Brings progress in. Of one mission either all periods have a day, or none has. An older one changes
+/// nothing.
 async fn bring_progress(
-    changes: Vec<((PlayerId, MissionId), Change)>,
+    changes: impl Iterator<Item = ((PlayerId, MissionId), Change)>,
     connection: &mut PgConnection,
     table: &str,
 ) -> Result<(), FollowerError> {
     let mut numbers: [Vec<i64>; 5] = Default::default();
-    let (mut days, mut completed, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut days, mut completed) = (Vec::new(), Vec::new());
     for ((player, mission), change) in changes {
-        let (progress, target) = change.advanced.unwrap_or_default();
-        let values = [change.position, player.0, mission.0, progress, target];
+        let values = [change.position, player.0, mission.0, change.progress, change.target];
         numbers.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
         days.push(change.day());
         completed.push(change.completed_at);
-        claimed.push(change.claimed_at);
     }
     let sql = format!(
         "insert into {table} as has
-                (position, player_id, mission_id, progress, target, period, completed_at,
-                 claimed_at)
+                (position, player_id, mission_id, progress, target, period, completed_at)
          select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[],
-                              $5::bigint[], $6::date[], $7::timestamptz[], $8::timestamptz[])
+                              $5::bigint[], $6::date[], $7::timestamptz[])
          on conflict (player_id, mission_id) do update set
             position = excluded.position, period = excluded.period,
             progress = excluded.progress, target = excluded.target,
             completed_at = case when excluded.period is distinct from has.period
                                 then excluded.completed_at
-                                else coalesce(has.completed_at, excluded.completed_at) end,
-            claimed_at = case when excluded.period is distinct from has.period
-                              then excluded.claimed_at
-                              else coalesce(has.claimed_at, excluded.claimed_at) end
+                                else coalesce(has.completed_at, excluded.completed_at) end
          where coalesce(excluded.period, '-infinity') >= coalesce(has.period, '-infinity')"
     );
     let query = numbers.into_iter().fold(sqlx::query(&sql), |query, column| query.bind(column));
-    query.bind(days).bind(completed).bind(claimed).execute(connection).await?;
-    Ok(())
-}
-
-/// Brings in what was claimed of progress that is in the table. A plain update: `on conflict` would lock
-/// each row before, which costs as much again.
-async fn bring_claims(
-    changes: Vec<((PlayerId, MissionId), Change)>,
-    connection: &mut PgConnection,
-    table: &str,
-) -> Result<(), FollowerError> {
-    let mut numbers: [Vec<i64>; 3] = Default::default();
-    let (mut days, mut claimed) = (Vec::new(), Vec::new());
-    for ((player, mission), change) in changes {
-        let values = [change.position, player.0, mission.0];
-        numbers.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
-        days.push(change.day());
-        claimed.push(change.claimed_at);
-    }
-    let sql = format!(
-        "update {table} has
-            set position = claim.position, claimed_at = coalesce(has.claimed_at, claim.at)
-           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::date[], $5::timestamptz[])
-                as claim (position, player_id, mission_id, period, at)
-          where has.player_id = claim.player_id and has.mission_id = claim.mission_id
-            and has.period is not distinct from claim.period"
-    );
-    let query = numbers.into_iter().fold(sqlx::query(&sql), |query, column| query.bind(column));
-    query.bind(days).bind(claimed).execute(connection).await?;
+    query.bind(days).bind(completed).execute(connection).await?;
     Ok(())
 }
 
@@ -265,23 +215,8 @@ impl ReadModel for MissionProgress {
     }
 
     fn fold(&mut self, entry: &Entry<'_>) {
-        match &entry.event {
-            ClubEvent::Activity(player, event) => {
-                self.fold_activity(entry.position, *player, event);
-            }
-            ClubEvent::Account(player, event) => self.fold_account(entry.position, *player, event),
-            ClubEvent::Product(..)
-            | ClubEvent::Package(..)
-            | ClubEvent::Promo(..)
-            | ClubEvent::Identity(..)
-            | ClubEvent::Role(..)
-            | ClubEvent::Audit(..)
-            | ClubEvent::Mission(..)
-            | ClubEvent::LiveEvent(..)
-            | ClubEvent::Approval(..)
-            | ClubEvent::Job(..)
-            | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+        if let ClubEvent::Activity(player, event) = &entry.event {
+            self.fold_activity(entry.position, *player, event);
         }
     }
 
@@ -291,21 +226,14 @@ impl ReadModel for MissionProgress {
         generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
-            let table = table(NAME, generation);
-            let (made, claimed): (Vec<_>, Vec<_>) =
-                self.0.drain().partition(|(_, change)| change.advanced.is_some());
-            if !made.is_empty() {
-                bring_progress(made, connection, &table).await?;
+            if self.0.is_empty() {
+                return Ok(());
             }
-            if !claimed.is_empty() {
-                bring_claims(claimed, connection, &table).await?;
-            }
-            Ok(())
+            bring_progress(self.0.drain(), connection, &table(NAME, generation)).await
         })
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        let made = self.0.drain().filter(|(_, change)| change.advanced.is_some());
-        made.for_each(|(key, change)| change.copy_out(key, rows));
+        self.0.drain().for_each(|(key, change)| change.copy_out(key, rows));
     }
 }

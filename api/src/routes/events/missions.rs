@@ -1,5 +1,7 @@
 //! Missions: what there is to do, how far it is, claiming it.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -108,15 +110,23 @@ async fn list(
     min: MinPosition,
     cadence: Option<Cadence>,
 ) -> Result<Json<Vec<MissionView>>, ApiError> {
+    reads::seen(app, min).await?;
     reads::caught_up(app, Some(player.id()), min).await?;
-    let board = mission_progress::board_of(&app.pool, player.id()).await?.rows;
-    let board = Board { missions: board, now: app.commands.clock.now() };
+    let missions = mission_progress::board_of(&app.pool, player.id()).await?.rows;
+    let now = app.commands.clock.now();
+    // What is claimed is in no row of progress: see there.
+    let present = |mission: &MissionRow| (mission.mission_id, mission.terms.cadence.period_at(now));
+    let asked: Vec<_> = missions.iter().map(|(mission, _)| present(mission)).collect();
+    let claimed = app.commands.claimed_missions(player.id(), &asked).await?;
+    let board = Board { missions, claimed, now };
     Ok(Json(board.views(cadence)))
 }
 
 /// All missions with a player's progress, at a moment.
 struct Board {
     missions: Vec<(MissionRow, Option<MissionProgressRow>)>,
+    /// Those that were claimed in the present period.
+    claimed: HashSet<MissionId>,
     now: DateTime<Utc>,
 }
 
@@ -140,6 +150,7 @@ impl Board {
         let has = present.map_or(0, |row| row.progress);
         let period_ends = terms.cadence.ends_at(self.now);
         let is_complete = |id| self.is_complete(id);
+        let claimed = self.claimed.contains(&mission.mission_id);
         MissionView {
             id: mission.mission_id.0,
             name: terms.name.clone(),
@@ -147,8 +158,10 @@ impl Board {
             counter: terms.counter.to_string(),
             target: terms.target,
             progress: has.min(terms.target),
-            completed: present.is_some_and(|row| row.completed_at.is_some()) || has >= terms.target,
-            claimed: present.is_some_and(|row| row.claimed_at.is_some()),
+            completed: claimed
+                || present.is_some_and(|row| row.completed_at.is_some())
+                || has >= terms.target,
+            claimed,
             period: terms.cadence.name(),
             ends_at: period_ends.into_iter().chain(terms.ends_at).min().map(rfc3339),
             rewards: RewardsView::from(&terms.rewards),
