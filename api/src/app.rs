@@ -36,6 +36,7 @@ use crate::edge::Figures;
 use crate::limits::RateLimits;
 use crate::live::{Hub, Tickets};
 use crate::mail::{Composer, Mail};
+use crate::olap::Olap;
 use crate::payments;
 use crate::positions::Positions;
 use crate::webhooks::Webhooks;
@@ -81,6 +82,8 @@ pub struct Parts {
     pub composer: Composer,
     /// The follower that puts mail into the outbox.
     pub mail_follower: FollowerHandle,
+    /// Figures of everything that has happened.
+    pub olap: Olap,
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Codes besides passwords.
@@ -125,7 +128,7 @@ impl App {
         config: Config,
         commands: Commands,
         pool: PgPool,
-        (worker, mail): (&Worker, Mail),
+        (worker, mail, olap): (&Worker, Mail, Olap),
         moved_clock: Option<Arc<MovedClock>>,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
@@ -154,6 +157,7 @@ impl App {
             mail,
             composer: worker.composer.clone(),
             mail_follower: worker.mail.clone(),
+            olap,
             users,
             passwords: Passwords::default(),
             second_factors,

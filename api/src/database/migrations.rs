@@ -23,6 +23,7 @@ const ALL: &[(&str, &str)] = &[
     ("0014_second_factors", include_str!("../../../migrations/0014_second_factors.sql")),
     ("0015_signing_keys", include_str!("../../../migrations/0015_signing_keys.sql")),
     ("0016_mail", include_str!("../../../migrations/0016_mail.sql")),
+    ("0019_olap", include_str!("../../../migrations/0019_olap.sql")),
 ];
 
 /// The files above, as sqlx takes them.
