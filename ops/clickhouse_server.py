@@ -126,6 +126,7 @@ def main():
     host, port = LISTEN.rsplit(":", 1)
     server = ThreadingHTTPServer((host, int(port)), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # who is gone is no news
     Path(URL_FILE).write_text(f"http://{host}:{server.server_port}")
     try:
         server.serve_forever()

@@ -8,6 +8,7 @@
 
 mod app;
 mod browser;
+mod clickhouse;
 mod database;
 mod faults;
 mod jobs;
@@ -17,6 +18,7 @@ mod log;
 mod mailbox;
 mod newcomers;
 mod node;
+mod olap;
 mod openapi;
 mod payments;
 mod phone;

@@ -27,20 +27,17 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 pub(crate) struct Follower {
     pub(super) clickhouse: ClickHouse,
     pub(super) feed: Feed,
-    migrated: bool,
 }
 
 impl Follower {
     pub(crate) fn new(clickhouse: ClickHouse, feed: Feed) -> Self {
-        Self { clickhouse, feed, migrated: false }
+        Self { clickhouse, feed }
     }
 
     /// Where it stands, once what was under way is in.
     async fn resume(&mut self, link: &mut Link) -> Result<Place, FollowerError> {
-        if !self.migrated {
-            migrations::migrate(&self.clickhouse).await.map_err(FollowerError::handler)?;
-            self.migrated = true;
-        }
+        // Every time: whoever empties ClickHouse finds it filled again.
+        migrations::migrate(&self.clickhouse).await.map_err(FollowerError::handler)?;
         let genesis = feed::genesis(link).await?;
         let own = self.own_place().await?.unwrap_or(genesis);
         let stored = books::place(link).await?.unwrap_or(genesis);
