@@ -117,7 +117,6 @@ impl ClickHouse {
     }
 
     /// A question to the club's database.
-    #[must_use]
     pub fn ask(&self, sql: &str) -> Question {
         Question(self.client.query(sql))
     }

@@ -39,11 +39,16 @@ impl Story {
     fn tell(&mut self, family: &'static str, player: i64, actor: Actor, event: &impl Event) {
         let sequence = self.sequences.entry((family, player)).or_default();
         *sequence += 1;
-        let player = Some(PlayerId(player));
-        let metadata = Metadata { actor, player, request: None, cause: None, trace: None };
+        let metadata = Metadata {
+            actor,
+            player: Some(PlayerId(player)),
+            request: None,
+            cause: None,
+            trace: None,
+        };
         self.events.push(StoredEvent {
             aggregate_type: family.into(),
-            aggregate_id: player.unwrap().to_string().into(),
+            aggregate_id: player.to_string().into(),
             sequence: *sequence,
             event_type: event.event_type().into(),
             event_version: "1".into(),
