@@ -45,8 +45,7 @@ pub fn all(app: App) -> Router {
         .merge(running_play())
         .merge(giving_gold())
         .merge(looking_after_people())
-        .merge(mailing())
-        .merge(counting())
+        .merge(mailing().merge(counting()))
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))

@@ -155,7 +155,7 @@ pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitC
         }
         Deed::SetAside { printing } => {
             let found = clickhouse::set_aside(&pool).await?;
-            Ok(printing.print(&found, set_aside, found.is_empty()))
+            Ok(printing.print(found.as_slice(), set_aside, found.is_empty()))
         }
     }
 }
@@ -178,7 +178,7 @@ async fn feed(olap: &Olap, clickhouse: &ClickHouse, pool: &PgPool) -> anyhow::Re
 }
 
 impl Printing {
-    fn print<T: Serialize>(
+    fn print<T: Serialize + ?Sized>(
         &self,
         found: &T,
         in_words: impl Fn(&T) -> String,
@@ -227,7 +227,7 @@ fn repaired(done: &Repaired) -> String {
     )
 }
 
-fn set_aside(found: &Vec<SetAside>) -> String {
+fn set_aside(found: &[SetAside]) -> String {
     if found.is_empty() {
         return "nothing is set aside".to_owned();
     }
