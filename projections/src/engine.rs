@@ -302,7 +302,10 @@ impl<F: Follow> Attendant<F> {
             }
             last_page = Instant::now();
             match self.take(&mut link, &page).await {
-                Err(FollowerError::Superseded) => subscription = self.open(&mut link).await?,
+                Err(FollowerError::Superseded) => tokio::select! {
+                    anew = self.open(&mut link) => subscription = anew?,
+                    () = ending(shutdown) => return Ok(()),
+                },
                 taken => taken?,
             }
         }

@@ -12,7 +12,9 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::super::insert::insert;
-use super::super::{ClickHouse, NAME, books, compare, completeness, repair, set_aside};
+use super::super::{
+    ClickHouse, ClickHouseConfig, NAME, books, compare, completeness, repair, set_aside,
+};
 use super::figures::followed;
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -207,6 +209,29 @@ async fn an_emptied_clickhouse_is_filled_again_from_the_first_event() {
     is_exactly_the_log(&clickhouse, &pool, writer.head.position).await;
     let parts = "select uniqExact(toYYYYMM(recorded_at)) from events";
     assert_eq!(clickhouse.ask(parts).row::<u64>().await.unwrap(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_texts_are_emptied_when_that_is_asked_for_and_everything_is_still_there() {
+    let clickhouse = super::clickhouse();
+    let (pool, ..) = followed(&clickhouse, 89, 700).await;
+    let full = "select countIf(payload != '') from events";
+    assert_eq!(clickhouse.ask(full).row::<u64>().await.unwrap(), rows(&clickhouse, "events").await);
+    // These histories are of 2024.
+    let config = ClickHouseConfig { raw_days: Some(30), ..clickhouse.config.clone() };
+    let emptying = ClickHouse::new(config);
+    let mut writer = Writer::resumed(&pool, 89).await;
+    for again in [&emptying, &emptying, &clickhouse] {
+        writer.append(grants(5_000_000 + writer.head.position.cast_signed(), 3, 1)).await;
+        run(again, &pool).until(writer.head.position).await;
+        clickhouse.ask("optimize table events final").done().await.unwrap();
+    }
+    let left = clickhouse.ask(full).row::<u64>().await.unwrap();
+    assert!(left <= 6, "{left} texts are left");
+    let kept = "select count() from system.tables where database = currentDatabase()
+                   and create_table_query like '%toIntervalDay%'";
+    assert_eq!(clickhouse.ask(kept).row::<u64>().await.unwrap(), 0);
+    is_exactly_the_log(&clickhouse, &pool, writer.head.position).await;
 }
 
 /// The first events of so many accounts that nobody else has.
