@@ -37,6 +37,7 @@ use crate::exports;
 use crate::limits::RateLimits;
 use crate::live::{Hub, Tickets};
 use crate::mail::{Composer, Mail};
+use crate::olap::Olap;
 use crate::payments;
 use crate::positions::Positions;
 use crate::webhooks::Webhooks;
@@ -82,6 +83,8 @@ pub struct Parts {
     pub composer: Composer,
     /// The follower that puts mail into the outbox.
     pub mail_follower: FollowerHandle,
+    /// Figures of everything that has happened.
+    pub olap: Olap,
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Codes besides passwords.
@@ -128,7 +131,7 @@ impl App {
         config: Config,
         commands: Commands,
         pool: PgPool,
-        (worker, mail): (&Worker, Mail),
+        (worker, mail, olap): (&Worker, Mail, Olap),
         moved_clock: Option<Arc<MovedClock>>,
         metrics: PrometheusHandle,
     ) -> anyhow::Result<Self> {
@@ -157,6 +160,7 @@ impl App {
             mail,
             composer: worker.composer.clone(),
             mail_follower: worker.mail.clone(),
+            olap,
             users,
             passwords: Passwords::default(),
             second_factors,

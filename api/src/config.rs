@@ -4,6 +4,7 @@ mod approvals;
 mod game;
 mod keys;
 mod mail;
+mod olap;
 mod payments;
 mod production;
 mod rates;
@@ -19,6 +20,7 @@ use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
 pub use mail::MailConfig;
+pub use olap::OlapConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
 pub use rates::RateConfig;
@@ -108,6 +110,8 @@ pub struct Config {
     pub payments: PaymentsConfig,
     /// Who sends mail.
     pub mail: MailConfig,
+    /// Where events are counted and summed.
+    pub olap: OlapConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How fast anybody may ask.
@@ -226,6 +230,7 @@ impl Config {
             rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
             mail: MailConfig::read(variables)?,
+            olap: OlapConfig::read(variables)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,

@@ -16,6 +16,7 @@ mod keys;
 mod limits;
 mod live;
 mod mail;
+mod olap;
 mod payments;
 mod positions;
 mod reads;
@@ -48,6 +49,8 @@ Examples:
   club reconcile --repair          … and bring the log in line where it can be
   club invites create --max-uses 1                 a code to sign up with; prints it
   club services add game-eu --scope actions:*      let a game server in; prints its secret
+  club olap run                    feed ClickHouse as a process of its own
+  club olap status                 whether each event is in ClickHouse, once
   club keys rotate                 another key signs access tokens, without anybody noticing
 
 Everything is set from the environment: see .env.example.";
@@ -83,6 +86,8 @@ enum Role {
     Invites(invites::Arguments),
     /// Lets game servers and other programs in, changes their secrets, and takes them out.
     Services(services::Arguments),
+    /// Feeds ClickHouse, compares it with the log, and repairs it.
+    Olap(olap::Arguments),
     /// Shows and changes the keys that sign access tokens.
     Keys(keys::Arguments),
 }
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Role::Services(_) => ExitCode::from(services::COULD_NOT_TRY),
         Role::Invites(_) => ExitCode::from(invites::COULD_NOT_TRY),
         Role::Keys(_) => ExitCode::from(keys::COULD_NOT_TRY),
+        Role::Olap(_) => ExitCode::from(olap::COULD_NOT_TELL),
         _ => ExitCode::FAILURE,
     };
     match run(arguments.role) {
@@ -141,6 +147,7 @@ fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
             Role::Invites(arguments) => return invites::run(&config, &arguments).await,
+            Role::Olap(arguments) => return olap::run(&config, &arguments).await,
             Role::Keys(arguments) => return keys::run(&config, &arguments).await,
         }
         Ok(ExitCode::SUCCESS)

@@ -46,7 +46,7 @@ pub fn all(app: App) -> Router {
         .merge(running_play())
         .merge(giving_gold())
         .merge(looking_after_people())
-        .merge(mailing())
+        .merge(mailing().merge(counting()))
         // For people and machines that look after it.
         .route("/", get(index::page))
         .route("/health", get(health::health))
@@ -233,6 +233,17 @@ fn mailing() -> Router<App> {
         .route("/api/admin/mails/suppressions/{id}", delete(mails::suppressions::remove))
 }
 
+/// Figures of everything that has happened.
+fn counting() -> Router<App> {
+    use admin::analytics;
+    Router::new()
+        .route("/api/admin/analytics/kpis", get(analytics::kpis))
+        .route("/api/admin/analytics/series", get(analytics::series))
+        .route("/api/admin/analytics/funnel", get(analytics::funnel))
+        .route("/api/admin/analytics/cohorts", get(analytics::cohorts))
+        .route("/api/admin/analytics/economy", get(analytics::economy))
+}
+
 /// Gold that the staff gives: one of them alone, or two.
 fn giving_gold() -> Router<App> {
     Router::new()
@@ -324,6 +335,8 @@ fn for_trying() -> Router<App> {
         promos::list, promos::add,
         invites::list, invites::add, invites::deactivate,
         transactions::list, transactions::force, transactions::refund,
+        admin::analytics::kpis, admin::analytics::series, admin::analytics::funnel,
+        admin::analytics::cohorts, admin::analytics::economy,
         realtime::ticket, test::spend, test::clock, test::move_clock,
     ),
     components(schemas(docs::Problem, docs::PurchaseProblem)),

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::edge::AnySlash;
 use crate::live::Hub;
 use crate::mail::Mail;
+use crate::olap::Olap;
 use crate::worker::Worker;
 use crate::{database, payments, routes, seed, telemetry};
 
@@ -56,9 +57,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let hub = Hub::new(config.club.live_connections, config.club.limits);
     let mail = Mail::new(&config, pool.clone())?;
     let sending = database::service_pool(&config.database, SENDING_CONNECTIONS).await?;
-    let worker = Worker::start(&commands, &pool, hub, (&mail, sending), config.fault);
+    let mut worker = Worker::start(&commands, &pool, hub, (&mail, sending), config.fault);
+    let olap = Olap::new(&config.olap);
+    worker.feed_clickhouse(&olap, config.olap.is_fed_here, &pool);
     let listen = config.http.listen;
-    let app = App::new(config, commands, pool, (&worker, mail), moved_clock, metrics).await?;
+    let app = App::new(config, commands, pool, (&worker, mail, olap), moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("CLUB_LISTEN {listen} cannot be listened on"))?;

@@ -15,6 +15,7 @@ use commands::Commands;
 use projections::engine::{Engine, Followers, Pace};
 use projections::feed::{Feed, HANDOVER_BATCHES};
 use projections::follower::FollowerHandle;
+use projections::sinks::clickhouse;
 use sqlx::PgPool;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -25,6 +26,7 @@ use crate::auth::standings::{Standings, StandingsSink};
 use crate::faults::Fault;
 use crate::live::{self, Hub, LiveFeed};
 use crate::mail::{self, Composer, Mail, MailSink};
+use crate::olap::Olap;
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
@@ -112,6 +114,18 @@ impl Worker {
             chores,
             shutdown,
         }
+    }
+
+    /// Starts what feeds ClickHouse, if there is one: here, or only looking on while another process does it.
+    pub fn feed_clickhouse(&mut self, olap: &Olap, is_fed_here: bool, pool: &PgPool) {
+        let Some(clickhouse) = olap.clickhouse() else { return };
+        if is_fed_here {
+            self.engine.clickhouse(clickhouse.clone());
+        } else {
+            self.engine.look_on(clickhouse::NAME);
+        }
+        let ending = self.shutdown.subscribe();
+        self.chores.spawn(olap.clone().keep_counting(pool.clone(), ending));
     }
 
     /// All followers, to ask how they are.

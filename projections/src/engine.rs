@@ -19,6 +19,7 @@ use crate::follower::{
 };
 use crate::lease::Link;
 use crate::position::{from_sql, to_sql};
+use crate::sinks::clickhouse::{self, ClickHouse};
 use crate::tables::Tables;
 
 mod handlers;
@@ -116,6 +117,21 @@ impl Engine {
         self.start(Sinking::new(sink, feed))
     }
 
+    /// Starts what feeds ClickHouse, where ClickHouse says it stands.
+    pub fn clickhouse(&mut self, clickhouse: ClickHouse) -> FollowerHandle {
+        let feed = self.followers.feed.clone();
+        self.start(clickhouse::Follower::new(clickhouse, feed))
+    }
+
+    /// Shows a follower that other processes run, as far as it has come.
+    pub fn look_on(&mut self, name: &'static str) -> FollowerHandle {
+        let handle = FollowerHandle::new(name);
+        self.followers.add(handle.clone());
+        let feed = self.followers.feed.clone();
+        self.tasks.spawn(look_on(name, feed, handle.clone(), self.shutdown.clone()));
+        handle
+    }
+
     /// All followers started so far and later, to ask how they are.
     #[must_use]
     pub fn followers(&self) -> Followers {
@@ -196,6 +212,28 @@ async fn report(followers: Followers, mut shutdown: Shutdown) {
     }
 }
 
+/// Stands by for ever.
+async fn look_on(name: &'static str, feed: Feed, handle: FollowerHandle, mut shutdown: Shutdown) {
+    loop {
+        match place_of(name, &feed).await {
+            Ok(place) => {
+                handle.stands_at(place);
+                handle.is_now(FollowerState::StandingBy);
+            }
+            Err(error) => handle.has_failed(&error),
+        }
+        if pause(STAND_BY, &mut shutdown).await {
+            return;
+        }
+    }
+}
+
+async fn place_of(name: &str, feed: &Feed) -> Result<u64, FollowerError> {
+    let mut connection = feed.pool().acquire().await?;
+    let live = checkpoint::live(&mut connection, name).await?;
+    Ok(live.map_or(0, |live| live.place.position))
+}
+
 /// Sleeps; answers whether the process is ending.
 async fn pause(duration: Duration, shutdown: &mut Shutdown) -> bool {
     tokio::select! {
@@ -264,7 +302,10 @@ impl<F: Follow> Attendant<F> {
             }
             last_page = Instant::now();
             match self.take(&mut link, &page).await {
-                Err(FollowerError::Superseded) => subscription = self.open(&mut link).await?,
+                Err(FollowerError::Superseded) => tokio::select! {
+                    anew = self.open(&mut link) => subscription = anew?,
+                    () = ending(shutdown) => return Ok(()),
+                },
                 taken => taken?,
             }
         }

@@ -22,6 +22,7 @@ pub mod purchases_in_log;
 pub mod read_models;
 pub mod rebuild;
 mod scan;
+pub mod sinks;
 mod tables;
 pub mod verify;
 

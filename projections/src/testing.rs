@@ -78,7 +78,7 @@ pub(crate) async fn tamper(pool: &PgPool, statement: &str) {
 pub(crate) struct Writer {
     pool: PgPool,
     pub(crate) head: Place,
-    recorded_at: DateTime<Utc>,
+    pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) history: History,
 }
 
@@ -87,6 +87,15 @@ impl Writer {
         let head = feed::genesis(&mut pool.acquire().await.unwrap()).await.unwrap();
         let history = History::new(seed);
         Self { pool: pool.clone(), head, recorded_at: at(0), history }
+    }
+
+    /// Goes on at the end of a log.
+    pub(crate) async fn resumed(pool: &PgPool, seed: u64) -> Self {
+        let mut writer = Self::new(pool, seed).await;
+        writer.head = feed::head(&mut pool.acquire().await.unwrap()).await.unwrap();
+        let last = "select coalesce(max(recorded_at), $1) from events";
+        writer.recorded_at = sqlx::query_scalar(last).bind(at(0)).fetch_one(pool).await.unwrap();
+        writer
     }
 
     /// Appends at least `events` events in one batch and gives them as they stand in the log.

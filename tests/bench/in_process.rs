@@ -167,6 +167,37 @@ fn granting(nodes: &Arc<Vec<Node>>, in_flight: usize) -> Vec<impl Client + use<>
     })
 }
 
+/// A node that gives gold one by one, for whoever looks at what becomes of it elsewhere.
+#[derive(Clone)]
+pub struct Granting {
+    node: Arc<Node>,
+    url: String,
+}
+
+impl Granting {
+    /// Starts a node, on the runtime that this is called in.
+    pub async fn start(url: &str) -> Result<Self> {
+        let node = start(url, 1).await?;
+        let node = Arc::into_inner(node).and_then(|mut nodes| nodes.pop());
+        Ok(Self { node: Arc::new(node.context("it was started")?), url: url.to_owned() })
+    }
+
+    /// The database.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Gives one gold to somebody; it is durable then.
+    pub async fn grant(&self) -> Result<()> {
+        self.node.grant(some_account()).await
+    }
+
+    /// The log's last durable position.
+    pub fn position(&self) -> u64 {
+        self.node.commands.bus.head().position
+    }
+}
+
 /// Grants until the log is that long.
 pub async fn fill(database: &Database, events: u64) -> Result<()> {
     let missing = events.saturating_sub(u64::try_from(log_length(&database.url).await?)?);

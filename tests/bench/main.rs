@@ -24,6 +24,7 @@ mod live;
 mod load;
 mod long_log;
 mod loopback;
+mod olap;
 mod old_account;
 mod options;
 mod pgbench;
@@ -80,6 +81,12 @@ enum Benchmark {
     Live(Live),
     /// The auditor's commands on the long log.
     Audit(long_log::Audit),
+    /// The long log into ClickHouse, from the first event.
+    OlapBackfill,
+    /// ClickHouse's own copy of the same rows.
+    OlapBareInsert,
+    /// From commit to being seen in ClickHouse.
+    OlapVisible,
 }
 
 use Accounts::{Hot, Spread};
@@ -123,6 +130,9 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("limit_copy_out", Benchmark::CopyOut),
     ("rebuild_all", Benchmark::Audit(long_log::Audit::Rebuild)),
     ("verify_chain", Benchmark::Audit(long_log::Audit::Verify)),
+    ("limit_clickhouse_insert", Benchmark::OlapBareInsert),
+    ("olap_backfill", Benchmark::OlapBackfill),
+    ("olap_visible", Benchmark::OlapVisible),
 ];
 
 const fn http(request: Request, accounts: Accounts, in_flight: usize) -> Benchmark {
@@ -144,7 +154,7 @@ impl Benchmark {
 
     fn unit(self) -> &'static str {
         match self {
-            Self::SingleInsert { .. } | Self::CopyOut => "rows/s",
+            Self::SingleInsert { .. } | Self::CopyOut | Self::OlapBareInsert => "rows/s",
             Self::Stock { .. } | Self::InProcess { .. } => "commands/s",
             Self::HashAlone => "hashes/s",
             Self::Loopback { .. }
@@ -154,8 +164,8 @@ impl Benchmark {
             Self::GrantBatches => "grants/s",
             Self::Actions => "actions/s",
             Self::Live(Live::BareIdle | Live::Idle) => "bytes",
-            Self::OldAccount | Self::Live(_) => "ms",
-            Self::Audit(_) => "events/s",
+            Self::OldAccount | Self::OlapVisible | Self::Live(_) => "ms",
+            Self::Audit(_) | Self::OlapBackfill => "events/s",
         }
     }
 }

@@ -113,6 +113,34 @@ pub async fn replay<T: DeserializeOwned>(
     Ok(Replayed { report, wall, cpu })
 }
 
+/// One of `club`'s roles that runs until it is stopped and listens nowhere.
+#[derive(Debug)]
+pub struct Program(Child);
+
+impl Program {
+    /// Starts it.
+    pub fn start(
+        bin: &Path,
+        database_url: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let mut command = program(&bin.join("club"), database_url);
+        command.args(arguments).envs(settings.iter().copied());
+        Ok(Self(command.spawn().with_context(|| format!("{command:?} does not start"))?))
+    }
+
+    /// Asks it to end, and waits.
+    pub async fn stop(mut self) -> Result<()> {
+        let id = self.0.id().context("it has ended already")?;
+        Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        if tokio::time::timeout(STOP_PATIENCE, self.0.wait()).await.is_err() {
+            self.0.kill().await?;
+        }
+        Ok(())
+    }
+}
+
 /// A server that runs until it is stopped.
 #[derive(Debug)]
 pub struct Server {

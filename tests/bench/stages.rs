@@ -18,6 +18,7 @@ use crate::identity::{self, Deed, Person};
 use crate::live::{self, Company, Live};
 use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
+use crate::olap::{self, ClickHouse};
 use crate::old_account::{self, Host};
 use crate::options::Options;
 use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
@@ -123,6 +124,9 @@ impl Stages {
             }
             Benchmark::CopyOut => self.copy_out(name).await,
             Benchmark::Audit(audit) => self.audit(name, audit).await,
+            Benchmark::OlapBackfill => self.olap_backfill(name).await,
+            Benchmark::OlapBareInsert => self.olap_bare_insert(name).await,
+            Benchmark::OlapVisible => self.olap_visible().await,
         };
         Ok(Outcome::from(measured?))
     }
@@ -477,6 +481,48 @@ impl Stages {
             readings.push(told(name, repeat, reading));
         }
         median_reading(readings)
+    }
+
+    /// Each time into a database of its own.
+    async fn olap_backfill(&mut self, name: &str) -> Result<Measured> {
+        let bin = self.binaries().await?;
+        let (url, length) = self.long_log().await?;
+        let mut readings = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let clickhouse = ClickHouse::fresh("bench_olap").await?;
+            let into = (&clickhouse, length);
+            let reading = olap::backfill(&bin, &url, into, &self.postgres).await?;
+            readings.push(told(name, repeat, reading));
+        }
+        median_reading(readings)
+    }
+
+    async fn olap_bare_insert(&mut self, name: &str) -> Result<Measured> {
+        let bin = self.binaries().await?;
+        let (url, length) = self.long_log().await?;
+        let clickhouse = ClickHouse::fresh("bench_olap").await?;
+        olap::backfill(&bin, &url, (&clickhouse, length), &self.postgres).await?;
+        let mut readings = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let reading = olap::bare_insert(&clickhouse, &self.postgres).await?;
+            readings.push(told(name, repeat, reading));
+        }
+        median_reading(readings)
+    }
+
+    async fn olap_visible(&mut self) -> Result<Measured> {
+        let bin = self.binaries().await?;
+        if self.in_process.is_none() {
+            let database = Database::create(&self.server_url, "in_process").await?;
+            in_process::prepare(self.in_process.insert(database)).await?;
+        }
+        let url = self.in_process.as_ref().context("made above")?.url.clone();
+        let (plan, clickhouse) = (self.plan(), ClickHouse::fresh("bench_olap_visible").await?);
+        let seen = crate::load::on_all_cores(move || async move {
+            let granting = in_process::Granting::start(&url).await?;
+            olap::visible(&bin, granting, clickhouse.into(), plan).await
+        });
+        Ok(Measured::of_times(&seen.await?))
     }
 
     /// The URL and the length of the long log, made by commands like any other.

@@ -12,6 +12,7 @@ mod live;
 mod load;
 mod mail;
 mod nodes;
+mod olap;
 mod past_play;
 mod paused;
 mod payout;

@@ -8,6 +8,7 @@
 
 mod app;
 mod browser;
+mod clickhouse;
 mod database;
 mod faults;
 mod jobs;
@@ -18,6 +19,7 @@ mod mailbox;
 mod marked;
 mod newcomers;
 mod node;
+mod olap;
 mod openapi;
 mod payments;
 mod personal;

@@ -139,10 +139,15 @@ fn error_messages_are_lowercase_without_a_full_stop() {
 /// Applied migrations are never edited: each is a number, a name and a reason.
 #[test]
 fn migrations_are_numbered_and_explained() {
-    let mut paths: Vec<PathBuf> = files("sql");
-    paths.retain(|path| relative(path).starts_with("migrations/"));
-    paths.sort();
-    for (path, number) in paths.iter().zip(1..) {
+    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for path in files("sql").into_iter().filter(|path| relative(path).starts_with("migrations/")) {
+        folders.entry(path.parent().unwrap().to_path_buf()).or_default().push(path);
+    }
+    for paths in folders.values_mut() {
+        paths.sort();
+    }
+    let numbered = folders.values().flat_map(|paths| paths.iter().zip(1..));
+    for (path, number) in numbered {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with(&format!("{number:04}_")), "{name}");
         assert!(

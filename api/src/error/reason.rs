@@ -169,6 +169,10 @@ pub enum Reason {
     DatabaseUnavailable,
     /// Nobody takes payments.
     PaymentsUnavailable,
+    /// There is nothing that could be asked for figures.
+    AnalyticsOff,
+    /// What is asked for figures does not answer.
+    AnalyticsUnavailable,
     /// A defect.
     InternalError,
 }
@@ -280,6 +284,8 @@ impl Reason {
             Self::ReadModelBehind => (503, "READ_MODEL_BEHIND", "Not there yet"),
             Self::DatabaseUnavailable => (503, "DATABASE_UNAVAILABLE", "The database is away"),
             Self::PaymentsUnavailable => (503, "PAYMENTS_UNAVAILABLE", "Nothing can be bought now"),
+            Self::AnalyticsOff => (503, "ANALYTICS_OFF", "There are no analytics here"),
+            Self::AnalyticsUnavailable => (503, "ANALYTICS_UNAVAILABLE", "Analytics are away"),
             Self::InternalError => (500, "INTERNAL_ERROR", "Something went wrong"),
         }
     }

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commands::payments::Condition;
 use projections::follower::{FollowerState, FollowerStatus};
+use projections::sinks::clickhouse::{self, Completeness};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,8 +32,23 @@ pub struct Ready {
     position: u64,
     /// Mails that wait to be sent.
     mail_queued: i64,
+    /// What is in ClickHouse, as it was counted last; none without a ClickHouse.
+    olap: Option<InClickHouse>,
     /// What follows the log.
     followers: Vec<Follower>,
+}
+
+/// Whether everything is in ClickHouse.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InClickHouse {
+    /// The last event that was brought in or set aside, with the first bytes of its hash.
+    place: String,
+    /// Different positions in it.
+    distinct_positions: u64,
+    /// Events that were set aside; see `club olap set-aside`.
+    set_aside: u64,
+    /// Whether each event up to the place is in or set aside.
+    is_complete: bool,
 }
 
 /// What the service needs.
@@ -45,6 +61,8 @@ pub struct Dependencies {
     payments: String,
     /// `up`, `off` (no mail is sent), or why the mail server takes none. The service is ready all the same.
     mail: String,
+    /// `up`, `off` (nothing is counted), or why ClickHouse cannot be asked. The service is ready all the same.
+    clickhouse: String,
 }
 
 /// A follower of the log.
@@ -62,6 +80,17 @@ pub struct Follower {
     /// What failed last, while it is failing.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+impl From<Completeness> for InClickHouse {
+    fn from(found: Completeness) -> Self {
+        Self {
+            is_complete: found.is_complete(),
+            place: found.cursor,
+            distinct_positions: found.distinct,
+            set_aside: found.set_aside,
+        }
+    }
 }
 
 impl From<FollowerStatus> for Follower {
@@ -88,7 +117,9 @@ pub async fn ready(State(app): State<App>) -> Response {
     let log_in_sight = unconfirmed <= LONGEST_UNCONFIRMED;
     let followers: Vec<Follower> =
         app.followers.status().await.into_iter().map(Follower::from).collect();
-    let all_follow = followers.iter().all(|follower| follower.state.is_well());
+    // Nothing here waits for ClickHouse: it may be away or behind.
+    let needed = followers.iter().filter(|follower| follower.name != clickhouse::NAME);
+    let all_follow = needed.into_iter().all(|follower| follower.state.is_well());
     let is_ready = log_in_sight && all_follow;
     let postgres = match log_in_sight {
         true => "up".to_owned(),
@@ -96,9 +127,15 @@ pub async fn ready(State(app): State<App>) -> Response {
     };
     let ready = Ready {
         status: if is_ready { "ready" } else { "not_ready" },
-        dependencies: Dependencies { postgres, payments: payments(&app), mail: mail(&app) },
+        dependencies: Dependencies {
+            postgres,
+            payments: payments(&app),
+            mail: mail(&app),
+            clickhouse: clickhouse(&app),
+        },
         position: app.commands.bus.head().position,
         mail_queued: app.mail.queued(),
+        olap: app.olap.seen().completeness.map(InClickHouse::from),
         followers,
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -116,6 +153,14 @@ fn payments(app: &App) -> String {
 fn mail(app: &App) -> String {
     match app.mail.away() {
         _ if !app.mail.is_on() => "off".to_owned(),
+        None => "up".to_owned(),
+        Some(why) => format!("away: {why}"),
+    }
+}
+
+fn clickhouse(app: &App) -> String {
+    match app.olap.seen().away {
+        _ if app.olap.clickhouse().is_none() => "off".to_owned(),
         None => "up".to_owned(),
         Some(why) => format!("away: {why}"),
     }

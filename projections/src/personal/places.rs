@@ -262,6 +262,16 @@ pub const PLACES: &[Place] = &[
         erase: Kept("where followers stand"),
     },
     Place {
+        table: "olap.pending",
+        export: Nothing,
+        erase: Kept("positions on their way to the analytical store"),
+    },
+    Place {
+        table: "olap.set_aside",
+        export: Nothing,
+        erase: Kept("positions that did not get there, and why: the log says whose they are"),
+    },
+    Place {
         table: "identity.signing_keys",
         export: Nothing,
         erase: Kept("the club's own keys"),

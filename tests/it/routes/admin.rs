@@ -1,5 +1,6 @@
 //! `/api/admin`.
 
+mod analytics;
 mod approvals;
 mod audit;
 mod bans;

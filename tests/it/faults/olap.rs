@@ -1,0 +1,192 @@
+//! ClickHouse has each event once, whoever is killed; and nobody waits for it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::load::Load;
+use crate::app::{App, demo_database};
+use crate::clickhouse::{Server, ask, caught_up, follower_is, olap, shared_url, worker};
+use crate::database::Database;
+use crate::newcomers;
+
+/// How often somebody is killed.
+const ROUNDS: u32 = 10;
+
+async fn count(url: &str, database: &Database, sql: &str) -> i64 {
+    ask(&format!("{url}/?database={}", database.name), sql).await.unwrap().parse().unwrap()
+}
+
+/// ClickHouse and the log say the same: events by day, type and hash, and every sum of money.
+async fn say_the_same(url: &str, database: &Database) {
+    let head = caught_up(database, url).await;
+    let (code, differences) = olap(database, url, &["compare"]).await;
+    assert_eq!(code, Some(0), "{differences}");
+    let rows = count(url, database, "select count() from events").await;
+    assert_eq!(rows.cast_unsigned(), head, "each position once, merged or not");
+    let mut log = database.superuser().await;
+    let mut of_log =
+        async |sql: &str| -> i64 { sqlx::query_scalar(sql).fetch_one(&mut log).await.unwrap() };
+    let gold = "select coalesce(sum(gold_paid + gold_free), 0)::bigint from read.books where account = 'wallets'";
+    let in_wallets = "select sum(paid + free) from daily_circulation";
+    assert_eq!(count(url, database, in_wallets).await, of_log(gold).await);
+    let cents = "select coalesce(sum((r.payload->'offer'->>'total_cents')::bigint), 0)::bigint
+                   from events r join events c on c.event_type = 'purchase_completed'
+                    and c.payload->>'receipt_code' = r.payload->>'receipt_code'
+                  where r.event_type = 'purchase_requested'";
+    let sold = "select toInt64(sum(sold_cents)) from daily_revenue";
+    assert_eq!(count(url, database, sold).await, of_log(cents).await);
+}
+
+#[tokio::test]
+async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once() {
+    let mut clickhouse = Server::new().await;
+    clickhouse.start().await;
+    let database = demo_database().await;
+    let settings =
+        [("CLUB_LIMITS", "off"), ("CLICKHOUSE_URL", &*clickhouse.url), ("CLUB_OLAP", "off")];
+    let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
+    let app = App::start_on(database.clone(), &settings).await;
+    let load = Load::sign_in(&app).await;
+    let clients = load.on(&app.url, 8);
+    let mut working = worker(&database, &clickhouse.url);
+    for round in 0..ROUNDS {
+        let pause = Duration::from_millis(rand::random_range(200..2_500));
+        sleep(pause).await;
+        if round % 2 == 0 {
+            working.kill().await.unwrap();
+            working = worker(&database, &clickhouse.url);
+        } else {
+            clickhouse.kill().await;
+            sleep(pause / 4).await;
+            clickhouse.start().await;
+        }
+    }
+    clients.stop().await;
+    load.account_for(&database).await;
+    say_the_same(&clickhouse.url, &database).await;
+    working.kill().await.unwrap();
+    println!("{} events", database.head().await);
+}
+
+#[tokio::test]
+async fn while_clickhouse_is_away_purchases_go_on_and_it_catches_up_by_itself() {
+    let mut clickhouse = Server::new().await;
+    let database = demo_database().await;
+    let settings = [("CLUB_LIMITS", "off"), ("CLICKHOUSE_URL", &*clickhouse.url)];
+    let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
+    let app = App::start_on(database.clone(), &settings).await;
+    let admin = app.admin().await;
+    let load = Load::sign_in(&app).await;
+    let clients = load.on(&app.url, 4);
+    let failing = follower_is(&app, "failing").await;
+    assert!(failing["error"].as_str().unwrap().contains("away"), "{failing}");
+    app.get("/api/admin/analytics/kpis", Some(&admin))
+        .await
+        .is_problem(503, "ANALYTICS_UNAVAILABLE");
+    let latest = Instant::now() + Duration::from_secs(20);
+    while load.answers() < 200 {
+        assert!(Instant::now() < latest, "the club waits for ClickHouse");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let ready = app.get("/ready", None).await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
+    assert!(ready.body["dependencies"]["clickhouse"].as_str().unwrap().starts_with("away: "));
+    clickhouse.start().await;
+    follower_is(&app, "following").await;
+    clickhouse.kill().await;
+    sleep(Duration::from_secs(1)).await;
+    clickhouse.start().await;
+    clients.stop().await;
+    load.account_for(&database).await;
+    say_the_same(&clickhouse.url, &database).await;
+    let ready = app.get("/ready", None).await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
+}
+
+#[tokio::test]
+async fn a_restored_database_stops_the_sink_and_says_so_until_clickhouse_is_made_anew() {
+    let database = demo_database().await;
+    let url = shared_url();
+    let settings = [("CLICKHOUSE_URL", &*url), ("CLICKHOUSE_DATABASE", &*database.name)];
+    let app = App::start_on(database.clone(), &[]).await;
+    assert!(app.stop().await.success());
+    let earlier = database.copied().await;
+    let app = App::start_on(database.clone(), &settings).await;
+    let admin = app.admin().await;
+    let gift = json!({"gold": 7, "reason": "lost"});
+    app.post_keyed("/api/admin/users/23/grant", &admin, "lost", &gift).await;
+    caught_up(&database, &url).await;
+    drop(app.kill().await);
+    let app = App::start_on(earlier.clone(), &settings).await;
+    let admin = app.admin().await;
+    let before = count(&url, &database, "select count() from events").await;
+    for key in ["other", "another", "one more"] {
+        let gift = json!({"gold": 3, "reason": "found"});
+        app.post_keyed("/api/admin/users/23/grant", &admin, key, &gift).await;
+    }
+    let gone = follower_is(&app, "place_gone").await;
+    assert!(gone["error"].as_str().unwrap().contains("has gone from the log"), "{gone}");
+    assert_eq!(count(&url, &database, "select count() from events").await, before);
+    assert_eq!(app.get("/ready", None).await.status, 200);
+    // What an operator does: an empty ClickHouse is filled from the first event.
+    ask(&url, &format!("drop database {}", database.name)).await.unwrap();
+    follower_is(&app, "following").await;
+    let head = earlier.head().await;
+    let latest = Instant::now() + Duration::from_secs(30);
+    while count(&url, &database, "select count() from events").await != head {
+        assert!(Instant::now() < latest, "it is not filled again");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_personal_is_in_clickhouse() {
+    let database = demo_database().await;
+    let url = shared_url();
+    let settings = [("CLICKHOUSE_URL", &*url), ("CLICKHOUSE_DATABASE", &*database.name)];
+    let app = App::start_on(database.clone(), &settings).await;
+    let admin = app.admin().await;
+    newcomers::invite(&app, "WELCOME", 5).await;
+    let mark = "q7zmark";
+    let wish = json!({
+        "site_id": format!("{mark}-site"), "nickname": format!("{mark} nick"), "phone_number": "01047110815",
+        "password": format!("{mark} secret"), "invite_code": "WELCOME",
+    });
+    let signed_up = newcomers::sign_up(&app, &wish).await;
+    assert_eq!(signed_up.status, 201, "{}", signed_up.text);
+    let (id, token) =
+        (&signed_up.body["user"]["id"], signed_up.body["access_token"].as_str().unwrap());
+    let mail =
+        json!({"email": format!("{mark}@mail.test"), "current_password": format!("{mark} secret")});
+    app.call(reqwest::Method::PUT, "/api/users/profile", Some(token), Some(mail)).await;
+    let card = json!({"product_id": 1001, "card_token": "tok_approve", "payment_method": "CARD"});
+    assert_eq!(app.post("/api/shop/buy", Some(token), card).await.status, 200);
+    let gift = json!({"gold": 5, "reason": format!("{mark} reason")});
+    let path = format!("/api/admin/users/{id}/grant");
+    assert_eq!(app.post_keyed(&path, &admin, "gift", &gift).await.status, 200);
+    let ban = json!({"reason": format!("{mark} ban"), "duration_hours": 1});
+    assert_eq!(
+        app.post(&format!("/api/admin/users/{id}/ban"), Some(&admin), ban).await.status,
+        200
+    );
+    caught_up(&database, &url).await;
+    let here = format!("{url}/?database={}", database.name);
+    let tables = ask(&here, "show tables").await.unwrap();
+    assert!(tables.lines().count() > 10, "{tables}");
+    for table in tables.lines() {
+        for mark in [mark, "01047110815"] {
+            let found = format!(
+                "select count() from (select toJSONString(tuple(*)) as line from {table}) where line ilike '%{mark}%'"
+            );
+            let found = ask(&here, &found).await.unwrap();
+            assert_eq!(found, "0", "{mark} is in {table}");
+        }
+    }
+    // The search finds what is there.
+    let found = format!(
+        "select count() from (select toJSONString(tuple(*)) as line from events) where line like '%\"{id}\"%'"
+    );
+    assert_ne!(ask(&here, &found).await.unwrap(), "0");
+}
