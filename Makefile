@@ -17,10 +17,12 @@ test: ## all tests, on private throw-away servers (ARGS="name of a test" for som
 	@ops/setup
 	@ops/localstripe install
 	@ops/smtp install
+	@ops/kafka install
 	@ops/browser install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
-	  ops/localstripe with -- ops/smtp with -- cargo test --workspace --no-fail-fast -- $(ARGS)
+	  ops/localstripe with -- ops/smtp with -- ops/kafka with -- \
+	  cargo test --workspace --no-fail-fast -- $(ARGS)
 
 check: ## formatting, lints, compose file: what CI asks for besides the tests
 	@ops/setup --no-postgres

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod game;
+mod kafka;
 mod keys;
 mod mail;
 mod payments;
@@ -18,6 +19,7 @@ use chrono::TimeDelta;
 use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
+pub use kafka::KafkaConfig;
 pub use mail::MailConfig;
 pub use payments::PaymentsConfig;
 pub use production::Unsafe;
@@ -108,6 +110,8 @@ pub struct Config {
     pub payments: PaymentsConfig,
     /// Who sends mail.
     pub mail: MailConfig,
+    /// Where events are published.
+    pub kafka: KafkaConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How fast anybody may ask.
@@ -226,6 +230,7 @@ impl Config {
             rates: RateConfig::read(variables, limits)?,
             payments: PaymentsConfig::read(variables, environment)?,
             mail: MailConfig::read(variables)?,
+            kafka: KafkaConfig::read(variables)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,

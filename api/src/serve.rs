@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::edge::AnySlash;
 use crate::live::Hub;
 use crate::mail::Mail;
+use crate::relay::Kafka;
 use crate::worker::Worker;
 use crate::{database, payments, routes, seed, telemetry};
 
@@ -56,7 +57,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let hub = Hub::new(config.club.live_connections, config.club.limits);
     let mail = Mail::new(&config, pool.clone())?;
     let sending = database::service_pool(&config.database, SENDING_CONNECTIONS).await?;
-    let worker = Worker::start(&commands, &pool, hub, (&mail, sending));
+    let mut worker = Worker::start(&commands, &pool, hub, (&mail, sending));
+    if let Some(kafka) = Kafka::of(&config.kafka) {
+        worker.publish(kafka);
+    }
     let listen = config.http.listen;
     let app = App::new(config, commands, pool, (&worker, mail), moved_clock, metrics).await?;
     let listener = TcpListener::bind(listen)

@@ -23,9 +23,14 @@ use tokio::task::JoinSet;
 use crate::auth::standings::{Standings, StandingsSink};
 use crate::live::{self, Hub, LiveFeed};
 use crate::mail::{self, Composer, Mail, MailSink};
+use crate::relay::{self, Kafka, Relay};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
+
+/// Followers that feed what others use: the club is as good without them, so a node is ready all the
+/// same, and says how they are.
+pub const OUTWARD: [&str; 1] = [relay::NAME];
 
 /// How long followers may take to finish their page.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -107,6 +112,11 @@ impl Worker {
             chores,
             shutdown,
         }
+    }
+
+    /// Publishes events, too, or stands by for it.
+    pub fn publish(&mut self, kafka: Kafka) {
+        self.engine.sink(Relay::new(kafka, self.feed.clone()));
     }
 
     /// All followers, to ask how they are.

@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::LONGEST_UNCONFIRMED;
 use crate::auth::sign_in::rfc3339;
+use crate::relay;
+use crate::worker::OUTWARD;
 
 /// That it runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,6 +47,8 @@ pub struct Dependencies {
     payments: String,
     /// `up`, `off` (no mail is sent), or why the mail server takes none. The service is ready all the same.
     mail: String,
+    /// `up`, `off` (no events are published), or what is wrong. The service is ready all the same.
+    kafka: String,
 }
 
 /// A follower of the log.
@@ -88,7 +92,7 @@ pub async fn ready(State(app): State<App>) -> Response {
     let log_in_sight = unconfirmed <= LONGEST_UNCONFIRMED;
     let followers: Vec<Follower> =
         app.followers.status().await.into_iter().map(Follower::from).collect();
-    let all_follow = followers.iter().all(|follower| follower.state.is_well());
+    let all_follow = followers.iter().all(|it| it.state.is_well() || OUTWARD.contains(&it.name));
     let is_ready = log_in_sight && all_follow;
     let postgres = match log_in_sight {
         true => "up".to_owned(),
@@ -96,7 +100,12 @@ pub async fn ready(State(app): State<App>) -> Response {
     };
     let ready = Ready {
         status: if is_ready { "ready" } else { "not_ready" },
-        dependencies: Dependencies { postgres, payments: payments(&app), mail: mail(&app) },
+        dependencies: Dependencies {
+            postgres,
+            payments: payments(&app),
+            mail: mail(&app),
+            kafka: outward(relay::NAME, &followers),
+        },
         position: app.commands.bus.head().position,
         mail_queued: app.mail.queued(),
         followers,
@@ -118,6 +127,16 @@ fn mail(app: &App) -> String {
         _ if !app.mail.is_on() => "off".to_owned(),
         None => "up".to_owned(),
         Some(why) => format!("away: {why}"),
+    }
+}
+
+/// How a follower is that the club can do without.
+fn outward(name: &str, followers: &[Follower]) -> String {
+    match followers.iter().find(|follower| follower.name == name) {
+        None => "off".to_owned(),
+        Some(Follower { error: Some(error), .. }) => format!("away: {error}"),
+        Some(follower) if follower.state.is_well() => "up".to_owned(),
+        Some(follower) => follower.state.to_string(),
     }
 }
 
