@@ -5,6 +5,7 @@
 //! read back at every start, so what became of a transaction that nobody saw the end of is never a
 //! question. docs/consuming-events.md is what consumers are told.
 
+mod client;
 mod place;
 mod producer;
 mod record;

@@ -1,8 +1,8 @@
 //! What is published to Kafka, by nodes and by the role `relay`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::{App, PLAYER_ID, demo_database};
+use crate::app::{App, PLAYER_ID, demo_database, program};
 use crate::kafka::{self, Record, Relay, check, committed, publishing, shared_brokers};
 use crate::log::entries;
 
@@ -84,6 +84,38 @@ async fn records_are_cloud_events_keyed_by_player_in_the_partition_that_any_clie
         let partition = i32::try_from(murmur2(record.key.as_bytes()) & 0x7fff_ffff).unwrap() % 12;
         assert_eq!(record.partition, partition, "{record:?}");
     }
+}
+
+#[tokio::test]
+async fn a_schema_that_consumers_rely_on_is_not_written_over() {
+    let folder = std::env::temp_dir().join(format!("club-{}", uuid::Uuid::now_v7().simple()));
+    let write = async || {
+        let mut club = program("club", "postgres://nobody@nowhere/nothing");
+        club.args(["schemas", "--write", "--folder"]).arg(&folder);
+        let output = club.output().await.unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (done, said) = write().await;
+    assert!(done, "{said}");
+    let file = folder.join("account/gold_granted.1.json");
+    let written = std::fs::read_to_string(&file).unwrap();
+    // As if the code had lost a field since.
+    let mut before: Value = serde_json::from_str(&written).unwrap();
+    before["properties"]["season"] = json!({"type": "integer"});
+    std::fs::write(&file, before.to_string()).unwrap();
+    let (done, said) = write().await;
+    assert!(!done);
+    assert!(said.contains("account/gold_granted.1.json cannot become that"), "{said}");
+    assert!(said.contains("the event.season is gone"), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before.to_string());
+    // And as if it had more than before, which nobody minds.
+    before["properties"].as_object_mut().unwrap().retain(|field, _| field != "season");
+    before["properties"]["movement"]["properties"].as_object_mut().unwrap().remove("debt");
+    std::fs::write(&file, before.to_string()).unwrap();
+    let (done, said) = write().await;
+    assert!(done, "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// As Java's clients compute it.

@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use domain::stored::{Hash, Place};
-use rdkafka::client::ClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
 
+use super::client::{Quiet, settings};
 use super::{Kafka, RelayError, failed};
 
 /// How long brokers may take for an answer.
@@ -82,34 +81,18 @@ fn check_the_topic(
     is_whole.then_some(()).ok_or(RelayError::TopicIsAnother { topic, records, published })
 }
 
-type Reader = BaseConsumer<ToTheEnd>;
-
-/// What the client's library has to say goes to the log, but for ends of partitions, which are waited for.
-struct ToTheEnd;
-
-impl ClientContext for ToTheEnd {
-    fn error(&self, error: KafkaError, reason: &str) {
-        let is_the_end = error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF);
-        if !is_the_end {
-            tracing::warn!(%error, reason, "Kafka");
-        }
-    }
-}
-
-impl ConsumerContext for ToTheEnd {}
+type Reader = BaseConsumer<Quiet>;
 
 /// A consumer of what is committed, which belongs to no group and remembers nothing.
 fn consumer(kafka: &Kafka) -> Result<Reader, RelayError> {
-    ClientConfig::new()
-        .set("bootstrap.servers", &kafka.brokers)
-        .set("client.id", "club-relay")
+    settings(kafka)
         .set("group.id", "club.relay") // asked for, and not used
         .set("isolation.level", "read_committed")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         // The end of a partition is told when a fetch comes back, also one that has found nothing.
         .set("fetch.wait.max.ms", "10")
-        .create_with_context(ToTheEnd)
+        .create_with_context(Quiet)
         .map_err(failed(STEP))
 }
 

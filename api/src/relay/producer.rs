@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use domain::stored::Recorded;
-use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
+use super::client::{Quiet, settings};
 use super::place::StoredPlace;
 use super::record::{Envelope, Source};
 use super::{Kafka, RelayError, failed};
@@ -19,7 +19,7 @@ const LONGEST_TRANSACTION: &str = "30000";
 
 /// See the module.
 pub struct Transactions {
-    producer: BaseProducer,
+    producer: BaseProducer<Quiet>,
     topic: String,
     place_topic: String,
 }
@@ -28,9 +28,7 @@ impl Transactions {
     /// Fences off whoever produced before, and finishes what they left open.
     pub fn start(kafka: &Kafka) -> Result<Self, RelayError> {
         let step = "no transactions can be begun";
-        let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", &kafka.brokers)
-            .set("client.id", "club-relay")
+        let producer: BaseProducer<Quiet> = settings(kafka)
             .set("transactional.id", format!("club.relay.{}", kafka.topic))
             .set("transaction.timeout.ms", LONGEST_TRANSACTION)
             .set("acks", "all")
@@ -38,8 +36,7 @@ impl Transactions {
             .set("partitioner", "murmur2")
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
-            .set("reconnect.backoff.max.ms", "1000")
-            .create()
+            .create_with_context(Quiet)
             .map_err(failed(step))?;
         producer.init_transactions(PATIENCE).map_err(failed(step))?;
         let (topic, place_topic) = (kafka.topic.clone(), kafka.place_topic());

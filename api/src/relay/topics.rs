@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::client::{Quiet, settings};
 use super::{Kafka, RelayError, failed};
 
 /// So many consumers of one group can share the work. Never changed afterwards: a player's events would
@@ -21,10 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Makes what is missing.
 pub fn insist_on_them(kafka: &Kafka) -> Result<(), RelayError> {
     let step = "the topics cannot be made";
-    let client: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", &kafka.brokers)
-        .create()
-        .map_err(failed(step))?;
+    let client: AdminClient<Quiet> =
+        settings(kafka).create_with_context(Quiet).map_err(failed(step))?;
     let place_topic = kafka.place_topic();
     let topics = [events(&kafka.topic), place(&place_topic)];
     let options =
