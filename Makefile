@@ -9,7 +9,7 @@ compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 .NOTPARALLEL:
 
 ##@ Play
-run: ## the whole club on this machine: database, demo data, service, game (Ctrl-C stops it)
+run: ## the whole club on this machine: database, demo data, service, game (ANALYTICS=1: Kafka, too)
 	@ops/run
 
 ##@ Develop
@@ -18,6 +18,7 @@ test: ## all tests, on private throw-away servers (ARGS="name of a test" for som
 	@ops/localstripe install
 	@ops/smtp install
 	@ops/kafka install
+	@ops/kafka client >/dev/null
 	@ops/browser install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
@@ -32,9 +33,11 @@ check: ## formatting, lints, compose file: what CI asks for besides the tests
 
 bench: ## measure, on a private durable PostgreSQL (ARGS go to the benchmark)
 	@ops/setup
+	@ops/kafka install
 	@ops/postgres with --dir .local/postgres-bench -- cargo bench -p tests -- $(ARGS)
 
 reset: ## stop the local servers and delete all they stored (.local)
+	@ops/kafka stop
 	@for dir in .local/postgres*; do ops/postgres remove --dir "$$dir"; done
 	@rm -rf .local
 

@@ -1,5 +1,7 @@
 //! What is published to Kafka, by nodes and by the role `relay`.
 
+mod consumers;
+
 use serde_json::{Value, json};
 
 use crate::app::{App, PLAYER_ID, demo_database, program};
