@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use super::client::{Quiet, settings};
 use super::place::StoredPlace;
 use super::record::{Envelope, Source};
+use super::topics::LARGEST;
 use super::{Kafka, RelayError, failed};
 
 /// How long brokers may take for one step of a transaction.
@@ -36,6 +37,7 @@ impl Transactions {
             .set("partitioner", "murmur2")
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
+            .set("message.max.bytes", LARGEST)
             .create_with_context(Quiet)
             .map_err(failed(step))?;
         producer.init_transactions(PATIENCE).map_err(failed(step))?;

@@ -15,6 +15,8 @@ use super::{Kafka, RelayError, failed};
 const PARTITIONS: i32 = 12;
 /// As the brokers are set: `default.replication.factor`.
 const REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+/// The largest record, in bytes. Events that list very many players are far larger than others.
+pub const LARGEST: &str = "8000000";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes what is missing.
@@ -43,6 +45,7 @@ fn events(name: &str) -> NewTopic<'_> {
         .set("retention.ms", "-1")
         .set("retention.bytes", "-1")
         .set("compression.type", "producer")
+        .set("max.message.bytes", LARGEST)
 }
 
 /// Only the last place counts, and it is kept for good. Segments are small, since the last one is never
