@@ -4,6 +4,10 @@
 ARG RUST=1.95.0
 
 FROM rust:${RUST}-slim-bookworm AS build
+# The Kafka client's library is C, built from source.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends g++ make \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # The caches are the builder's own; the binaries must leave them to become part of a layer.

@@ -9,7 +9,7 @@ compose = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 .NOTPARALLEL:
 
 ##@ Play
-run: ## the whole club on this machine: database, demo data, service, game (Ctrl-C stops it; ANALYTICS=1: with ClickHouse)
+run: ## the whole club on this machine: database, demo data, service, game (Ctrl-C stops it; ANALYTICS=1: with Kafka and ClickHouse)
 	@ops/run
 
 ##@ Develop
@@ -18,10 +18,12 @@ test: ## all tests, on private throw-away servers (ARGS="name of a test" for som
 	@ops/localstripe install
 	@ops/smtp install
 	@ops/clickhouse install
+	@ops/kafka install
+	@ops/kafka client >/dev/null
 	@ops/browser install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
-	  ops/localstripe with -- ops/smtp with -- ops/clickhouse with -- \
+	  ops/localstripe with -- ops/smtp with -- ops/kafka with -- ops/clickhouse with -- \
 	  cargo test --workspace --no-fail-fast -- $(ARGS)
 
 check: ## formatting, lints, compose file: what CI asks for besides the tests
@@ -33,9 +35,11 @@ check: ## formatting, lints, compose file: what CI asks for besides the tests
 bench: ## measure, on a private durable PostgreSQL (ARGS go to the benchmark)
 	@ops/setup
 	@ops/clickhouse install
+	@ops/kafka install
 	@ops/postgres with --dir .local/postgres-bench -- ops/clickhouse with -- cargo bench -p tests -- $(ARGS)
 
 reset: ## stop the local servers and delete all they stored (.local)
+	@ops/kafka stop
 	@for dir in .local/postgres*; do ops/postgres remove --dir "$$dir"; done
 	@rm -rf .local
 

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod game;
+mod kafka;
 mod keys;
 mod mail;
 mod olap;
@@ -19,6 +20,7 @@ use chrono::TimeDelta;
 use commands::approvals::ApprovalPolicy;
 
 pub use game::GameConfig;
+pub use kafka::KafkaConfig;
 pub use mail::MailConfig;
 pub use olap::OlapConfig;
 pub use payments::PaymentsConfig;
@@ -112,6 +114,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Where events are counted and summed.
     pub olap: OlapConfig,
+    /// Where events are published.
+    pub kafka: KafkaConfig,
     /// How the club plays.
     pub club: ClubConfig,
     /// How fast anybody may ask.
@@ -231,6 +235,7 @@ impl Config {
             payments: PaymentsConfig::read(variables, environment)?,
             mail: MailConfig::read(variables)?,
             olap: OlapConfig::read(variables)?,
+            kafka: KafkaConfig::read(variables)?,
             club: ClubConfig::read(variables)?,
             approvals: approvals::read(variables)?,
             log: LogConfig::read(variables, environment)?,

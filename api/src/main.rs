@@ -21,8 +21,10 @@ mod payments;
 mod positions;
 mod reads;
 mod reconcile;
+mod relay;
 mod request;
 mod routes;
+mod schemas;
 mod seed;
 mod serve;
 mod services;
@@ -43,8 +45,10 @@ Examples:
   club seed --players 1000         and bench0001 … bench1000 for load tests
   club serve                       listen on CLUB_LISTEN (default 127.0.0.1:8000)
   CLUB_LISTEN=127.0.0.1:0 club serve      … on any free port
+  club relay                       publish every event to Kafka (KAFKA_BROKERS); serve does it, too
   club game                        a demo game server, as somebody else's (never in production)
   club openapi > api/openapi.json
+  club schemas --write             bring the schemas of events in docs/events up to the code
   club reconcile                   compare the payment provider's books with the log
   club reconcile --repair          … and bring the log in line where it can be
   club invites create --max-uses 1                 a code to sign up with; prints it
@@ -78,6 +82,10 @@ enum Role {
     /// A demo game server: decides one free game and reports it to the club, which it knows only by
     /// HTTP. Refused in production.
     Game,
+    /// Publishes every event to Kafka, and does nothing else.
+    Relay,
+    /// Shows or writes the schemas of published events.
+    Schemas(schemas::Arguments),
     /// Prints the description of the HTTP interface.
     Openapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
@@ -117,6 +125,7 @@ fn run(role: Role) -> anyhow::Result<ExitCode> {
             writeln!(std::io::stdout(), "{}", routes::document()?)?;
             Ok(ExitCode::SUCCESS)
         }
+        Role::Schemas(arguments) => schemas::run(&arguments),
         Role::Game => run_game(),
         role => run_on_the_log(role),
     }
@@ -143,7 +152,8 @@ fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
             }
             Role::Seed { players } => seed::run(&config, players).await?,
             Role::Serve => serve::run(config).await?,
-            Role::Openapi | Role::Game => {}
+            Role::Relay => relay::run(config).await?,
+            Role::Openapi | Role::Game | Role::Schemas(_) => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
             Role::Invites(arguments) => return invites::run(&config, &arguments).await,

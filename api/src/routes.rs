@@ -6,7 +6,7 @@ mod answers;
 mod auth;
 mod docs;
 mod events;
-mod health;
+pub mod health;
 mod index;
 mod inventory;
 mod mail;

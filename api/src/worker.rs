@@ -27,9 +27,14 @@ use crate::faults::Fault;
 use crate::live::{self, Hub, LiveFeed};
 use crate::mail::{self, Composer, Mail, MailSink};
 use crate::olap::Olap;
+use crate::relay::{self, Kafka, Relay};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
+
+/// Followers that feed what others use: the club is as good without them, so a node is ready all the
+/// same, and says how they are.
+pub const OUTWARD: [&str; 2] = [relay::NAME, clickhouse::NAME];
 
 /// How long followers may take to finish their page.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -126,6 +131,11 @@ impl Worker {
         }
         let ending = self.shutdown.subscribe();
         self.chores.spawn(olap.clone().keep_counting(pool.clone(), ending));
+    }
+
+    /// Publishes events, too, or stands by for it.
+    pub fn publish(&mut self, kafka: Kafka) {
+        self.engine.sink(Relay::new(kafka, self.feed.clone()));
     }
 
     /// All followers, to ask how they are.

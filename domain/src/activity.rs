@@ -11,6 +11,7 @@ mod goal;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use goal::{Goal, MissionPeriod};
@@ -21,7 +22,7 @@ use crate::id::{Counter, LiveEventId, MissionId, PlayerId};
 use crate::layered::Layered;
 
 /// What has happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivityEvent {
     /// The player did something that is counted.
@@ -85,7 +86,7 @@ impl ActivityEvent {
 }
 
 /// A goal that has come closer: how far it is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advance {
     /// Which.
     pub goal: Goal,

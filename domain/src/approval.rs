@@ -6,6 +6,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -13,7 +14,7 @@ use crate::id::{ApprovalId, PlayerId, ReceiptCode};
 use crate::money::Gold;
 
 /// What has happened to a request. Why somebody asked or said no stands beside the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalEvent {
     /// Somebody of the staff asked for it.

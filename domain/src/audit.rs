@@ -4,13 +4,14 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
 use crate::id::PlayerId;
 
 /// What has happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditEvent {
     /// Something was asked for and refused.

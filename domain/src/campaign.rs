@@ -6,6 +6,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -13,7 +14,7 @@ use crate::id::{CampaignId, PlayerId};
 use crate::offer::Rank;
 
 /// What has happened to a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CampaignEvent {
     /// It was drawn up; nobody gets it yet.
@@ -76,7 +77,7 @@ impl Event for CampaignEvent {
 }
 
 /// What a campaign says, and to whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignTerms {
     /// Korean subject.
     pub subject: String,
@@ -92,7 +93,7 @@ pub struct CampaignTerms {
 }
 
 /// Whom a campaign is for. Whoever wants no such mail is never among them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// Everybody.
@@ -104,7 +105,7 @@ pub enum Audience {
 }
 
 /// Some of the players. What is not given does not matter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     /// Of this rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +122,7 @@ pub struct Segment {
 }
 
 /// A language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpokenIn {
     /// Korean.
@@ -142,7 +143,7 @@ impl SpokenIn {
 }
 
 /// What became of a campaign's mails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignCounts {
     /// How many it was to be sent to.
     pub recipients: u64,

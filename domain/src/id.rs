@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::schema::stored_as_text;
 
 /// A text that is not the id it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +19,7 @@ pub struct InvalidId {
 macro_rules! integer_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub i64);
 
@@ -104,6 +107,8 @@ macro_rules! hex_code {
             }
         }
 
+        stored_as_text!($name, concat!("^[0-9a-f]{", $digits, "}$"));
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -165,7 +170,10 @@ hex_code!(
 );
 
 macro_rules! text_code {
-    ($(#[$doc:meta])* $name:ident, $letter:ident, $others:literal, $is_number:literal, $what:literal) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident, $letter:ident, $others:literal, $is_number:literal, $what:literal, $pattern:literal
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name {
@@ -213,6 +221,8 @@ macro_rules! text_code {
             }
         }
 
+        stored_as_text!($name, $pattern);
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -234,7 +244,8 @@ text_code!(
     is_ascii_uppercase,
     b"_-",
     false,
-    "package code"
+    "package code",
+    "^[A-Z0-9_-]{1,40}$"
 );
 text_code!(
     /// A promotion: up to 40 of `A-Z 0-9 _ -`, a letter among them.
@@ -242,7 +253,8 @@ text_code!(
     is_ascii_uppercase,
     b"_-",
     false,
-    "promo code"
+    "promo code",
+    "^[A-Z0-9_-]{1,40}$"
 );
 text_code!(
     /// An invite: up to 40 of `A-Z 0-9 _ -`. Digits alone will do.
@@ -250,7 +262,8 @@ text_code!(
     is_ascii_uppercase,
     b"_-",
     true,
-    "invite code"
+    "invite code",
+    "^[A-Z0-9_-]{1,40}$"
 );
 text_code!(
     /// Something that players do and that is counted, such as `play_count`: up to 40 of `a-z 0-9 _`,
@@ -259,7 +272,8 @@ text_code!(
     is_ascii_lowercase,
     b"_",
     false,
-    "counter"
+    "counter",
+    "^[a-z0-9_]{1,40}$"
 );
 
 text_code!(
@@ -268,7 +282,8 @@ text_code!(
     is_ascii_lowercase,
     b"_",
     false,
-    "role"
+    "role",
+    "^[a-z0-9_]{1,40}$"
 );
 
 /// One thing in a player's inventory: the receipt it was bought under, and which one of that
@@ -298,6 +313,8 @@ impl FromStr for ItemId {
         Ok(Self { receipt_code, number })
     }
 }
+
+stored_as_text!(ItemId, "^[0-9a-f]{12}-[1-9][0-9]{0,2}$");
 
 impl Serialize for ItemId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -14,7 +15,7 @@ use crate::offer::Rank;
 use crate::role::BuiltIn;
 
 /// What has happened to somebody's standing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityEvent {
     /// The staff gave another rank.
@@ -128,7 +129,7 @@ pub enum IdentityEvent {
 }
 
 /// What is known about a person: whether it is meant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Details {
     /// The name that others see.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -9,13 +9,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
 use crate::id::{InviteCode, PlayerId};
 
 /// What has happened to an invite.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InviteEvent {
     /// It was made.
@@ -62,7 +63,7 @@ impl Event for InviteEvent {
 }
 
 /// How often and for how long an invite lets people in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InviteTerms {
     /// How often; any number, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

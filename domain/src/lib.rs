@@ -29,5 +29,6 @@ pub mod quota;
 pub mod reward;
 pub mod role;
 pub mod schedule;
+pub mod schema;
 pub mod stored;
 pub mod testing;

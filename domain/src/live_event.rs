@@ -9,6 +9,7 @@
 mod terms;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use terms::{
@@ -22,7 +23,7 @@ use crate::reward::Rewards;
 use crate::schedule::{FOR_GOOD, Occurrence};
 
 /// What has happened to an event that players join.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LiveEventEvent {
     /// It was drawn up. Nobody sees it yet.
@@ -256,7 +257,7 @@ impl EventStatus {
 }
 
 /// The terms under which somebody takes part: those of the moment of joining.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Their number.
     pub version: u32,

@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{Goal, MissionPeriod, OpenGoal};
@@ -20,7 +21,7 @@ use crate::limit::Period;
 use crate::reward::Rewards;
 
 /// What has happened to the missions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MissionEvent {
     /// There is a new one.
@@ -72,7 +73,7 @@ impl Event for MissionEvent {
 }
 
 /// What a mission is and pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MissionTerms {
     /// Korean name.
     pub name: String,
@@ -119,7 +120,7 @@ impl MissionTerms {
 }
 
 /// How often a mission begins anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cadence {
     /// Every day, in UTC.
@@ -167,7 +168,7 @@ impl Cadence {
 }
 
 /// Missions that must be complete: `3`, `{"all":[1,2]}`, `{"any":[1,{"all":[2,3]}]}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prerequisite {
     /// Every one of these.

@@ -1,12 +1,15 @@
 //! Money, in whole units. No floats, no bare integers past the edge.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// No balance may pass this: far above any game economy, far below where JSON numbers lose digits.
 pub const MAX_GOLD: u64 = 1_000_000_000_000_000;
 
 /// An amount of gold without its origin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Gold(u64);
 
@@ -47,7 +50,7 @@ impl Gold {
 }
 
 /// Gold by origin: bought with real money, or given. Told apart in every movement.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GoldParts {
     /// Bought with real money.
     pub paid: u64,
@@ -114,7 +117,7 @@ impl GoldParts {
 }
 
 /// Everything a player has: the balance that movements carry after themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wallet {
     /// Bought gold.
     pub paid: u64,
@@ -233,7 +236,7 @@ pub enum SpendOrder {
 
 /// What a money event carries: the gold that moved, by origin, and the whole wallet after it.
 /// The event's type tells the direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Movement {
     /// What moved into or out of the wallet.
     pub gold: GoldParts,
@@ -245,7 +248,9 @@ pub struct Movement {
 }
 
 /// Real money in hundredths of a currency's unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Cents(pub u64);
 
@@ -272,7 +277,7 @@ impl Cents {
 }
 
 /// A share of a hundred, 0 to 100.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Percent(u8);
 
@@ -298,7 +303,7 @@ impl From<Percent> for u8 {
 }
 
 /// How many of a product, 1 to 99.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Quantity(u8);
 
@@ -327,7 +332,7 @@ impl From<Quantity> for u8 {
 }
 
 /// An ISO 4217 code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
 

@@ -1,8 +1,10 @@
 //! What a purchase is made under: fixed when it is requested, whatever the catalogue does later.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -12,7 +14,18 @@ use crate::money::{Cents, Currency, Gold, Percent, Quantity};
 
 /// A player's standing, lowest first.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Rank {
@@ -39,6 +52,18 @@ impl fmt::Display for Ware {
             Self::Product(id) => id.fmt(f),
             Self::Package(code) => code.fmt(f),
         }
+    }
+}
+
+impl JsonSchema for Ware {
+    fn schema_name() -> Cow<'static, str> {
+        "Ware".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let product = generator.subschema_for::<ProductId>();
+        let package = generator.subschema_for::<PackageCode>();
+        json_schema!({"anyOf": [product, package]})
     }
 }
 
@@ -78,7 +103,7 @@ impl<'de> Deserialize<'de> for Ware {
 }
 
 /// The terms of a purchase of gold for real money.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offer {
     /// What.
     #[serde(rename = "product_id")]
@@ -111,7 +136,7 @@ pub struct Offer {
 }
 
 /// A promotion as it counts in one purchase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AppliedPromo {
     /// Which.
     pub code: PromoCode,
@@ -126,7 +151,7 @@ pub struct AppliedPromo {
 }
 
 /// The terms of a purchase of a benefit for gold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BenefitOffer {
     /// What.
     pub product_id: ProductId,

@@ -6,6 +6,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -16,7 +17,7 @@ use crate::offer::{Offer, Rank, Ware};
 use crate::quota::Quota;
 
 /// What has happened to a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PackageEvent {
     /// It was offered.
@@ -79,7 +80,7 @@ impl Event for PackageEvent {
 }
 
 /// What a package is and costs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PackageTerms {
     /// Korean name.
     pub name: String,

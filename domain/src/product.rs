@@ -4,6 +4,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -14,7 +15,7 @@ use crate::offer::{BenefitOffer, Offer, Rank, Ware};
 use crate::reward::{GivenItem, RewardItem};
 
 /// What has happened to a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProductEvent {
     /// A pack of gold entered the catalogue, as version 1.
@@ -82,7 +83,7 @@ impl ProductEvent {
 }
 
 /// What a pack of gold is and costs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PackTerms {
     /// The catalogue's own name for it, such as `GOLD_PACK_SMALL`.
     pub sku: String,
@@ -119,7 +120,7 @@ impl PackTerms {
 }
 
 /// What a benefit is and costs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BenefitTerms {
     /// The catalogue's own name for it, such as `early_promotion`.
     pub sku: String,

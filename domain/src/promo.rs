@@ -6,6 +6,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Aggregate, Event};
@@ -15,7 +16,7 @@ use crate::offer::{AppliedPromo, Offer, Ware};
 use crate::quota::Quota;
 
 /// What has happened to a promotion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromoEvent {
     /// It was made.
@@ -64,7 +65,7 @@ impl Event for PromoEvent {
 }
 
 /// What a promotion takes off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromoOff {
     /// A share of the discounted total.
@@ -89,7 +90,7 @@ impl PromoOff {
 }
 
 /// What a promotion is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromoTerms {
     /// The only package it is for; all, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,13 +2,14 @@
 //! of their accounts.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::ProductId;
 use crate::money::{Gold, Movement, Quantity};
 
 /// What is promised.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rewards {
     /// Gold, of the free kind.
     #[serde(default, skip_serializing_if = "is_no_gold")]
@@ -52,7 +53,7 @@ fn is_zero(amount: &u64) -> bool {
 }
 
 /// Some of one benefit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RewardItem {
     /// Which.
     pub product_id: ProductId,
@@ -61,7 +62,7 @@ pub struct RewardItem {
 }
 
 /// A benefit as it was given: on the terms of its product at that moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GivenItem {
     /// Which.
     pub product_id: ProductId,
@@ -77,7 +78,7 @@ pub struct GivenItem {
 }
 
 /// What an event of an account has paid, whole: gold, points, experience and items in one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reward {
     /// Vip points that were added; in the movement's balance already.
     #[serde(default, skip_serializing_if = "is_zero")]

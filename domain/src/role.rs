@@ -2,9 +2,11 @@
 //!
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::aggregate::{Aggregate, Event};
@@ -161,6 +163,16 @@ impl fmt::Debug for Permissions {
     }
 }
 
+impl JsonSchema for Permissions {
+    fn schema_name() -> Cow<'static, str> {
+        "Permissions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": {"type": "string", "pattern": "^[a-z_:.]+$"}})
+    }
+}
+
 impl Serialize for Permissions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter().map(Permission::name))
@@ -242,7 +254,7 @@ impl BuiltIn {
 }
 
 /// What has happened to a role of the club's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleEvent {
     /// It may do this from now on.

@@ -4,13 +4,16 @@ use chrono::{DateTime, Duration, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The end of what never ends: as late as JSON and SQL agree on.
 pub const FOR_GOOD: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).unwrap();
 
 /// One stretch of time in which something is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Occurrence {
     /// The first moment that belongs to it; also its name among the others.
     pub starts_at: DateTime<Utc>,
@@ -29,11 +32,12 @@ impl Occurrence {
 /// A pattern that begins again and again. Begins are local times of a named zone; where clocks are
 /// put forward over one, it begins at the first moment after the gap, and where they are put back,
 /// once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recurrence {
     /// When it begins: minute, hour, day of the month, month, day of the week.
     cron: String,
     /// The zone whose clocks count.
+    #[schemars(with = "String")]
     zone: Tz,
     /// How long it is on; until it begins again, if not given, and never longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -201,14 +201,10 @@ impl Followers {
     }
 }
 
-/// Keeps the lag gauges up to date, once a second.
+/// Keeps the gauges of how followers are up to date, once a second.
 async fn report(followers: Followers, mut shutdown: Shutdown) {
     while !pause(Duration::from_secs(1), &mut shutdown).await {
-        for status in followers.status().await {
-            let gauge = metrics::gauge!("club_follower_lag_events", "follower" => status.name);
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            gauge.set(status.lag_events as f64);
-        }
+        followers.status().await.iter().for_each(record);
     }
 }
 
@@ -234,6 +230,16 @@ async fn place_of(name: &str, feed: &Feed) -> Result<u64, FollowerError> {
     Ok(live.map_or(0, |live| live.place.position))
 }
 
+fn record(status: &FollowerStatus) {
+    let gauge = metrics::gauge!("club_follower_lag_events", "follower" => status.name);
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    gauge.set(status.lag_events as f64);
+    let gauge = metrics::gauge!("club_follower_lag_seconds", "follower" => status.name);
+    gauge.set(Duration::from_millis(status.lag_ms).as_secs_f64());
+    let gauge = metrics::gauge!("club_follower_well", "follower" => status.name);
+    gauge.set(f64::from(u8::from(status.state.is_well())));
+}
+
 /// Sleeps; answers whether the process is ending.
 async fn pause(duration: Duration, shutdown: &mut Shutdown) -> bool {
     tokio::select! {
@@ -252,6 +258,7 @@ async fn run<F: Follow>(follower: F, feed: Feed, handle: FollowerHandle, mut shu
     let mut next_pause = FIRST_PAUSE;
     while let Err(error) = attendant.attend(&mut shutdown).await {
         attendant.handle.has_failed(&error);
+        metrics::counter!("club_follower_failures_total", "follower" => F::NAME).increment(1);
         if std::mem::take(&mut attendant.progressed) {
             next_pause = FIRST_PAUSE;
         }

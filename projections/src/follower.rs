@@ -14,6 +14,7 @@ use domain::stored::{DecodeError, Place, Recorded};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
+use crate::engine::Pace;
 use crate::feed::FeedError;
 use crate::position::OutOfRange;
 
@@ -96,12 +97,14 @@ pub enum Resume {
     Head,
 }
 
-/// Something outside that is fed from the log and keeps its own place. Takes every page at once.
+/// Something outside that is fed from the log and keeps its own place.
 pub trait Sink: Send + 'static {
     /// What status and metrics call it.
     const NAME: &'static str;
     /// Whether one node at a time feeds it; otherwise every node feeds its own.
     const LEASED: bool;
+    /// How often it takes a page; at once, if `None`.
+    const PACE: Option<Pace> = None;
 
     /// Where to begin; asked at the start and after every error.
     ///
@@ -117,6 +120,14 @@ pub trait Sink: Send + 'static {
         &mut self,
         events: &[Recorded],
     ) -> impl Future<Output = Result<(), FollowerError>> + Send;
+
+    /// The page that `handle` was given in parts is over: the place for what is done once a page.
+    ///
+    /// # Errors
+    /// `resume` is asked again, after a while.
+    fn settle(&mut self) -> impl Future<Output = Result<(), FollowerError>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Called at least every 250 ms while there is nothing new: the place to remember a place.
     ///

@@ -24,6 +24,8 @@ const LEASED: &str = "set idle_session_timeout = '5s';
     set idle_in_transaction_session_timeout = '5s'";
 /// For as long as the lease is held while the work is done on other connections.
 const AT_WORK_ELSEWHERE: &str = "set idle_session_timeout = 0";
+/// For as long as somebody else is asked where to begin, who may have to finish something first.
+const ASKING_ELSEWHERE: &str = "set idle_session_timeout = '60s'";
 
 /// A follower's own connection, which may hold its lease.
 #[derive(Debug)]
@@ -50,6 +52,11 @@ impl Link {
     /// Keeps the lease while the work is done on other connections.
     pub(crate) async fn work_elsewhere(&mut self) -> Result<(), FollowerError> {
         Ok(run(&mut self.0, AT_WORK_ELSEWHERE).await?)
+    }
+
+    /// Keeps the lease for a while longer than usual.
+    pub(crate) async fn ask_elsewhere(&mut self) -> Result<(), FollowerError> {
+        Ok(run(&mut self.0, ASKING_ELSEWHERE).await?)
     }
 
     /// From here on the lease is lost again by doing nothing.

@@ -30,6 +30,7 @@ mod options;
 mod pgbench;
 mod players;
 mod provider;
+mod publishing;
 mod report;
 mod service;
 mod settings;
@@ -79,6 +80,8 @@ enum Benchmark {
     CopyOut,
     /// The live feed, or a bare websocket server beside it.
     Live(Live),
+    /// The long log, published to Kafka.
+    Kafka(publishing::Publishing),
     /// The auditor's commands on the long log.
     Audit(long_log::Audit),
     /// The long log into ClickHouse, from the first event.
@@ -128,6 +131,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
+    ("limit_kafka_producer", Benchmark::Kafka(publishing::Publishing::Bare)),
+    ("relay_kafka", Benchmark::Kafka(publishing::Publishing::Relay)),
     ("rebuild_all", Benchmark::Audit(long_log::Audit::Rebuild)),
     ("verify_chain", Benchmark::Audit(long_log::Audit::Verify)),
     ("limit_clickhouse_insert", Benchmark::OlapBareInsert),
@@ -165,7 +170,7 @@ impl Benchmark {
             Self::Actions => "actions/s",
             Self::Live(Live::BareIdle | Live::Idle) => "bytes",
             Self::OldAccount | Self::OlapVisible | Self::Live(_) => "ms",
-            Self::Audit(_) | Self::OlapBackfill => "events/s",
+            Self::Audit(_) | Self::OlapBackfill | Self::Kafka(_) => "events/s",
         }
     }
 }

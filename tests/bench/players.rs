@@ -238,6 +238,8 @@ async fn sign_in(
 #[derive(Debug, Deserialize)]
 pub struct Follower {
     name: String,
+    #[serde(default)]
+    position: u64,
     lag_events: i64,
     lag_ms: f64,
     #[serde(default)]
@@ -266,6 +268,13 @@ pub async fn worst_lag(address: SocketAddr) -> Result<(String, f64)> {
         .max_by(|a, b| a.lag_ms.total_cmp(&b.lag_ms))
         .map(|worst| (format!("{} ({})", worst.name, worst.state), worst.lag_ms))
         .context("/ready shows no follower: all must run during the benchmark")
+}
+
+/// The last event that a follower has taken.
+pub async fn follower_position(address: SocketAddr, name: &str) -> Result<u64> {
+    let followers = followers(address).await?;
+    let follower = followers.into_iter().find(|follower| follower.name == name);
+    Ok(follower.with_context(|| format!("/ready shows no follower {name}"))?.position)
 }
 
 /// Waits until every follower is at the head, so that one benchmark does not slow the next.

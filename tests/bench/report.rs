@@ -77,6 +77,8 @@ const AIMS: &[Aim] = &[
     required("claim_http_32", GRANT, 0.8),
     required("claim_old_account", Of::TimesAtMost("claim_new_account"), 1.2),
     compared("claim_old_account_cold", Of::TimesAtMost("claim_new_account_cold")),
+    required("relay_kafka", Of::Value, 20_000.0),
+    compared("relay_kafka", Of::Times("limit_kafka_producer")),
     aim("rebuild_all", Of::Value, 100_000.0, 300_000.0),
     aim("verify_chain", COPY, 0.5, 0.6),
     required("olap_backfill", Of::Value, 100_000.0),

@@ -159,6 +159,19 @@ impl Server {
         Self::start(command, log).await
     }
 
+    /// Starts `club relay`, from a database to a topic of a broker.
+    pub async fn relay(
+        bin: &Path,
+        database_url: &str,
+        (broker, topic): (&str, &str),
+        log: &Path,
+    ) -> Result<Self> {
+        let mut command = program(&bin.join("club"), database_url);
+        command.arg("relay").env("CLUB_RELAY_LISTEN", "127.0.0.1:0");
+        command.env("KAFKA_BROKERS", broker).env("KAFKA_TOPIC", topic);
+        Self::start(command, log).await
+    }
+
     /// Starts this program again as the server of the load generator's own limit.
     pub async fn loopback(log: &Path) -> Result<Self> {
         Self::this_program("--loopback-server", log).await

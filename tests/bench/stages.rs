@@ -23,6 +23,7 @@ use crate::old_account::{self, Host};
 use crate::options::Options;
 use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
 use crate::provider::ProviderTime;
+use crate::publishing::{self, Broker, Publishing};
 use crate::report::{Beside, Measured, Outcome, SHOWN, thousands};
 use crate::service::{self, Server};
 use crate::{in_process, pgbench, stock};
@@ -123,6 +124,7 @@ impl Stages {
                 self.in_process(name, nodes, in_flight).await
             }
             Benchmark::CopyOut => self.copy_out(name).await,
+            Benchmark::Kafka(who) => self.publish(name, who).await,
             Benchmark::Audit(audit) => self.audit(name, audit).await,
             Benchmark::OlapBackfill => self.olap_backfill(name).await,
             Benchmark::OlapBareInsert => self.olap_bare_insert(name).await,
@@ -479,6 +481,29 @@ impl Stages {
         for repeat in 0..self.options.repeats() {
             let reading = long_log::audit(&bin, &url, audit, length, &self.postgres).await?;
             readings.push(told(name, repeat, reading));
+        }
+        median_reading(readings)
+    }
+
+    /// Each repeat to a topic of its own, on a broker of its own. A bare producer has in memory what the relay
+    /// has published before.
+    async fn publish(&mut self, name: &str, who: Publishing) -> Result<Measured> {
+        let bin = self.binaries().await?;
+        let (url, length) = self.long_log().await?;
+        let mut readings = Vec::new();
+        for repeat in 0..self.options.repeats() {
+            let broker = Broker::start(&self.folder).await?;
+            let to = (&broker, "published");
+            let relayed = publishing::relay(&bin, (&url, length), to, &self.postgres).await?;
+            let reading = match who {
+                Publishing::Relay => relayed,
+                Publishing::Bare => {
+                    let records = publishing::records(&broker, "published").await?;
+                    publishing::bare(&broker, "again", records).await?
+                }
+            };
+            readings.push(told(name, repeat, reading));
+            broker.stop().await?;
         }
         median_reading(readings)
     }

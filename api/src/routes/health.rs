@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::auth::LONGEST_UNCONFIRMED;
 use crate::auth::sign_in::rfc3339;
+use crate::relay;
+use crate::worker::OUTWARD;
 
 /// That it runs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,6 +65,8 @@ pub struct Dependencies {
     mail: String,
     /// `up`, `off` (nothing is counted), or why ClickHouse cannot be asked. The service is ready all the same.
     clickhouse: String,
+    /// `up`, `off` (no events are published), or what is wrong. The service is ready all the same.
+    kafka: String,
 }
 
 /// A follower of the log.
@@ -117,9 +121,7 @@ pub async fn ready(State(app): State<App>) -> Response {
     let log_in_sight = unconfirmed <= LONGEST_UNCONFIRMED;
     let followers: Vec<Follower> =
         app.followers.status().await.into_iter().map(Follower::from).collect();
-    // Nothing here waits for ClickHouse: it may be away or behind.
-    let needed = followers.iter().filter(|follower| follower.name != clickhouse::NAME);
-    let all_follow = needed.into_iter().all(|follower| follower.state.is_well());
+    let all_follow = followers.iter().all(|it| it.state.is_well() || OUTWARD.contains(&it.name));
     let is_ready = log_in_sight && all_follow;
     let postgres = match log_in_sight {
         true => "up".to_owned(),
@@ -132,6 +134,7 @@ pub async fn ready(State(app): State<App>) -> Response {
             payments: payments(&app),
             mail: mail(&app),
             clickhouse: clickhouse(&app),
+            kafka: outward(relay::NAME, &followers),
         },
         position: app.commands.bus.head().position,
         mail_queued: app.mail.queued(),
@@ -163,6 +166,16 @@ fn clickhouse(app: &App) -> String {
         _ if app.olap.clickhouse().is_none() => "off".to_owned(),
         None => "up".to_owned(),
         Some(why) => format!("away: {why}"),
+    }
+}
+
+/// How a follower is that the club can do without.
+fn outward(name: &str, followers: &[Follower]) -> String {
+    match followers.iter().find(|follower| follower.name == name) {
+        None => "off".to_owned(),
+        Some(Follower { error: Some(error), .. }) => format!("away: {error}"),
+        Some(follower) if follower.state.is_well() => "up".to_owned(),
+        Some(follower) => follower.state.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::MissionPeriod;
@@ -15,7 +16,7 @@ use crate::reward::Reward;
 use crate::schedule::Occurrence;
 
 /// What has happened to an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountEvent {
     /// The player signed up.
@@ -393,7 +394,7 @@ impl Event for AccountEvent {
 }
 
 /// Why a provider did not take the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FailureReason {
     /// The card was declined; nothing more is known.
@@ -420,7 +421,7 @@ impl FailureReason {
 }
 
 /// Why a purchase was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum VoidReason {
     /// It was left unfinished, and the provider had not taken the money.
@@ -444,7 +445,7 @@ impl VoidReason {
 }
 
 /// What stops somebody's buying for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FraudRule {
     /// Too many purchases in a short time.

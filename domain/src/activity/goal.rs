@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{InvalidId, LiveEventId, MissionId};
+use crate::schema::stored_as_text;
 
 /// Something with an amount that is being reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,8 +103,10 @@ impl FromStr for Goal {
     }
 }
 
-macro_rules! stored_as_text {
-    ($($name:ident),*) => {$(
+macro_rules! texts {
+    ($($name:ident: $pattern:literal),*) => {$(
+        stored_as_text!($name, $pattern);
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -119,7 +122,10 @@ macro_rules! stored_as_text {
     )*};
 }
 
-stored_as_text!(Goal, MissionPeriod);
+texts!(
+    Goal: "^(mission|event|score)/[1-9][0-9]*/[^/]+(/[0-9]+)?$",
+    MissionPeriod: "^(once|[0-9]{4}-[0-9]{2}-[0-9]{2})$"
+);
 
 #[cfg(test)]
 mod tests {

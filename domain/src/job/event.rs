@@ -3,6 +3,7 @@
 //! Stored names in this file are forever; old shapes are kept in `domain/fixtures`.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Event;
@@ -11,7 +12,7 @@ use crate::money::Gold;
 use crate::offer::Rank;
 
 /// What has happened to a job. Lines are counted from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobEvent {
     /// Somebody of the staff asked for it. Its lines stand right behind it, in the same append.
@@ -138,7 +139,7 @@ impl Event for JobEvent {
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Gives gold to each of its players.
@@ -156,7 +157,7 @@ impl JobKind {
 }
 
 /// Gold for one player.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobLine {
     /// Who shall have it.
     pub player: PlayerId,
@@ -165,7 +166,7 @@ pub struct JobLine {
 }
 
 /// Players by what they are: those for whom all holds that is told. Nobody of the staff is one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     /// Of this rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,7 +183,7 @@ pub struct Segment {
 }
 
 /// A segment, and where in the log those were in it who have lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResolvedSegment {
     /// Which.
     pub segment: Segment,
@@ -191,7 +192,7 @@ pub struct ResolvedSegment {
 }
 
 /// What became of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineOutcome {
     /// It was paid under this receipt.
@@ -212,7 +213,7 @@ impl LineOutcome {
 }
 
 /// Why a line was not paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LineRefusal {
     /// There is no such player.

@@ -1,6 +1,7 @@
 //! What an event is, takes and pays.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Counter;
@@ -9,7 +10,7 @@ use crate::reward::Rewards;
 use crate::schedule::{FOR_GOOD, Occurrence, Recurrence};
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveEventTerms {
     /// Korean name.
     pub name: String,
@@ -49,7 +50,7 @@ pub struct LiveEventTerms {
 }
 
 /// Of which kind players are told that an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// Every day.
@@ -79,7 +80,7 @@ impl EventKind {
 }
 
 /// Who may join.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Eligibility {
     /// The least rank.
     #[serde(default)]
@@ -96,7 +97,7 @@ impl Eligibility {
 }
 
 /// Players who have something in common.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Segment {
     /// All.
@@ -129,7 +130,7 @@ impl Segment {
 }
 
 /// So much of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Requirement {
     /// What is counted.
     pub counter: Counter,
@@ -138,7 +139,7 @@ pub struct Requirement {
 }
 
 /// A contest within an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Leaderboard {
     /// What is scored.
     pub counter: Counter,
@@ -148,7 +149,7 @@ pub struct Leaderboard {
 }
 
 /// What some places pay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tier {
     /// The last place of it; the first is the one after the tier before.
     pub last_place: u32,

@@ -97,13 +97,20 @@ impl<S: Sink> Follow for Sinking<S> {
     const NAME: &'static str = S::NAME;
     const LEASED: bool = S::LEASED;
 
-    fn open<'a>(&'a mut self, _: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
+    fn open<'a>(&'a mut self, link: &'a mut Link, _: &'a FollowerHandle) -> Outcome<'a, Place> {
         Box::pin(async move {
-            Ok(match self.sink.resume().await? {
+            if S::LEASED {
+                link.ask_elsewhere().await?;
+            }
+            let place = match self.sink.resume().await? {
                 Resume::After(place) => place,
                 Resume::Genesis => self.feed.genesis().await?,
                 Resume::Head => self.feed.head().await?,
-            })
+            };
+            if S::LEASED {
+                link.work_here().await?;
+            }
+            Ok(place)
         })
     }
 
@@ -112,11 +119,15 @@ impl<S: Sink> Follow for Sinking<S> {
             for events in page.slices() {
                 self.sink.handle(events).await?;
             }
-            Ok(())
+            self.sink.settle().await
         })
     }
 
     fn idle(&mut self) -> Outcome<'_, ()> {
         Box::pin(self.sink.idle())
+    }
+
+    fn pace(&self) -> Option<Pace> {
+        S::PACE
     }
 }
