@@ -1,5 +1,6 @@
 //! The relay, its broker and the database, each gone or gone back in the middle of its work.
 
+mod backlog;
 mod topics;
 
 use std::time::Duration;
