@@ -138,3 +138,26 @@ fn murmur2(bytes: &[u8]) -> u32 {
     hash = (hash ^ (hash >> 13)).wrapping_mul(M);
     hash ^ (hash >> 15)
 }
+
+/// Versions that stand in several places.
+#[test]
+fn what_is_run_here_is_what_is_run_in_containers_and_what_the_documentation_says() {
+    let read = |path: &str| {
+        std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    let between = |text: &str, before: &str, after: &str| {
+        let (_, rest) = text.split_once(before).unwrap();
+        rest.split_once(after).unwrap().0.trim().to_owned()
+    };
+    let kafka =
+        between(&read("ops/kafka_pom.xml"), "<artifactId>kafka_2.13</artifactId>", "</version>");
+    let kafka = kafka.trim_start_matches("<version>");
+    assert!(
+        read("docker-compose.yml").contains(&format!("image: apache/kafka:{kafka}\n")),
+        "{kafka}"
+    );
+    let client = between(&read("ops/kafka"), "client_version=", " ");
+    for path in ["docs/consuming-events.md", "docs/examples/consume_events.py"] {
+        assert!(read(path).contains(&format!("confluent-kafka=={client}\n")), "{path}: {client}");
+    }
+}

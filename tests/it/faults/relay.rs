@@ -1,5 +1,6 @@
 //! The relay, its broker and the database, each gone or gone back in the middle of its work.
 
+mod backlog;
 mod topics;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::app::{App, PLAYER_ID, demo_database};
 use crate::kafka::{self, Broker, Relay, check, committed, publishing, shared_brokers};
 
 /// Who is killed in turn: relay and broker.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 6;
 const ROUND: Duration = Duration::from_millis(1_200);
 const CLIENTS: usize = 8;
 /// A node that does nothing keeps the lease for so long.
