@@ -13,9 +13,25 @@ use crate::newcomers;
 
 /// How often somebody is killed.
 const ROUNDS: u32 = 10;
+/// Events that are in the log before that, in thousands, unless `OLAP_TEST_THOUSANDS` says otherwise.
+const THOUSANDS: u32 = 3;
 
 async fn count(url: &str, database: &Database, sql: &str) -> i64 {
     ask(&format!("{url}/?database={}", database.name), sql).await.unwrap().parse().unwrap()
+}
+
+/// Gives gold, a thousand times at once.
+async fn fill(app: &App, admin: &str) {
+    let thousands = std::env::var("OLAP_TEST_THOUSANDS").map_or(THOUSANDS, |n| n.parse().unwrap());
+    for thousand in 0..thousands {
+        let line =
+            |n: u32| json!({"key": format!("{thousand}-{n}"), "user_id": 6 + n % 18, "gold": 1});
+        let lines: Vec<_> = (0..1_000).map(line).collect();
+        let gift = json!({"reason": "many events", "lines": lines});
+        let given =
+            app.post_keyed("/api/admin/grants", admin, &format!("fill-{thousand}"), &gift).await;
+        assert_eq!(given.status, 200, "{}", given.text);
+    }
 }
 
 /// ClickHouse and the log say the same: events by day, type and hash, and every sum of money.
@@ -49,6 +65,7 @@ async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once()
     let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
     let app = App::start_on(database.clone(), &settings).await;
     let load = Load::sign_in(&app).await;
+    fill(&app, load.admin()).await;
     let clients = load.on(&app.url, 8);
     let mut working = worker(&database, &clickhouse.url);
     for round in 0..ROUNDS {
