@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 
 use super::load::Load;
@@ -13,6 +14,8 @@ use crate::newcomers;
 
 /// How often somebody is killed.
 const ROUNDS: u32 = 10;
+/// Whoever has the lease and does nothing for so long has lost it.
+const LEASE_LOST: Duration = Duration::from_secs(7);
 /// Events that are in the log before that, in thousands, unless `OLAP_TEST_THOUSANDS` says otherwise.
 const THOUSANDS: u32 = 3;
 
@@ -85,6 +88,37 @@ async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once()
     say_the_same(&clickhouse.url, &database).await;
     working.kill().await.unwrap();
     println!("{} events", database.head().await);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_stopped_and_goes_on_brings_nothing_in_twice() {
+    let database = demo_database().await;
+    let url = shared_url();
+    let app = App::start_on(database.clone(), &[("CLUB_LIMITS", "off")]).await;
+    let load = Load::sign_in(&app).await;
+    let clients = load.on(&app.url, 4);
+    let workers = [worker(&database, &url), worker(&database, &url)];
+    for stopped in workers.iter().cycle().take(4) {
+        sleep(Duration::from_secs(1)).await;
+        signal(stopped, "STOP").await;
+        // As long as it takes until the other one has the lease.
+        sleep(LEASE_LOST).await;
+        signal(stopped, "CONT").await;
+    }
+    clients.stop().await;
+    load.account_for(&database).await;
+    say_the_same(&url, &database).await;
+    for mut worker in workers {
+        signal(&worker, "TERM").await;
+        let ended = tokio::time::timeout(Duration::from_secs(20), worker.wait()).await;
+        assert!(ended.expect("it ends when asked to").unwrap().success());
+    }
+}
+
+async fn signal(worker: &Child, name: &str) {
+    let id = worker.id().unwrap().to_string();
+    let sent = tokio::process::Command::new("kill").args([format!("-{name}"), id]).status().await;
+    assert!(sent.unwrap().success());
 }
 
 #[tokio::test]
