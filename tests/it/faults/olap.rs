@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::process::Child;
 use tokio::time::{Instant, sleep};
 
 use super::load::Load;
@@ -13,9 +14,27 @@ use crate::newcomers;
 
 /// How often somebody is killed.
 const ROUNDS: u32 = 10;
+/// Whoever has the lease and does nothing for so long has lost it.
+const LEASE_LOST: Duration = Duration::from_secs(7);
+/// Events that are in the log before that, in thousands, unless `OLAP_TEST_THOUSANDS` says otherwise.
+const THOUSANDS: u32 = 3;
 
 async fn count(url: &str, database: &Database, sql: &str) -> i64 {
     ask(&format!("{url}/?database={}", database.name), sql).await.unwrap().parse().unwrap()
+}
+
+/// Gives gold, a thousand times at once.
+async fn fill(app: &App, admin: &str) {
+    let thousands = std::env::var("OLAP_TEST_THOUSANDS").map_or(THOUSANDS, |n| n.parse().unwrap());
+    for thousand in 0..thousands {
+        let line =
+            |n: u32| json!({"key": format!("{thousand}-{n}"), "user_id": 6 + n % 18, "gold": 1});
+        let lines: Vec<_> = (0..1_000).map(line).collect();
+        let gift = json!({"reason": "many events", "lines": lines});
+        let given =
+            app.post_keyed("/api/admin/grants", admin, &format!("fill-{thousand}"), &gift).await;
+        assert_eq!(given.status, 200, "{}", given.text);
+    }
 }
 
 /// ClickHouse and the log say the same: events by day, type and hash, and every sum of money.
@@ -49,6 +68,7 @@ async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once()
     let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
     let app = App::start_on(database.clone(), &settings).await;
     let load = Load::sign_in(&app).await;
+    fill(&app, load.admin()).await;
     let clients = load.on(&app.url, 8);
     let mut working = worker(&database, &clickhouse.url);
     for round in 0..ROUNDS {
@@ -68,6 +88,37 @@ async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once()
     say_the_same(&clickhouse.url, &database).await;
     working.kill().await.unwrap();
     println!("{} events", database.head().await);
+}
+
+#[tokio::test]
+async fn a_worker_that_was_stopped_and_goes_on_brings_nothing_in_twice() {
+    let database = demo_database().await;
+    let url = shared_url();
+    let app = App::start_on(database.clone(), &[("CLUB_LIMITS", "off")]).await;
+    let load = Load::sign_in(&app).await;
+    let clients = load.on(&app.url, 4);
+    let workers = [worker(&database, &url), worker(&database, &url)];
+    for stopped in workers.iter().cycle().take(4) {
+        sleep(Duration::from_secs(1)).await;
+        signal(stopped, "STOP").await;
+        // As long as it takes until the other one has the lease.
+        sleep(LEASE_LOST).await;
+        signal(stopped, "CONT").await;
+    }
+    clients.stop().await;
+    load.account_for(&database).await;
+    say_the_same(&url, &database).await;
+    for mut worker in workers {
+        signal(&worker, "TERM").await;
+        let ended = tokio::time::timeout(Duration::from_secs(20), worker.wait()).await;
+        assert!(ended.expect("it ends when asked to").unwrap().success());
+    }
+}
+
+async fn signal(worker: &Child, name: &str) {
+    let id = worker.id().unwrap().to_string();
+    let sent = tokio::process::Command::new("kill").args([format!("-{name}"), id]).status().await;
+    assert!(sent.unwrap().success());
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use crate::position::{from_sql, to_sql};
 
 /// Events that are compared at once.
 const RANGE: usize = 20_000;
+/// Positions that are named in one statement: ClickHouse reads no more than 256 kB.
+const NAMED: usize = 5_000;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -164,13 +166,12 @@ async fn not_in_every_table(
 }
 
 async fn take_out(clickhouse: &ClickHouse, positions: &BTreeSet<u64>) -> Result<(), FollowerError> {
-    if positions.is_empty() {
-        return Ok(());
-    }
     let positions: Vec<u64> = positions.iter().copied().collect();
-    for table in TABLES.iter().map(|(table, ..)| *table).chain(["events"]) {
-        let sql = format!("delete from {table} where position in ?");
-        clickhouse.ask(&sql).bind(&positions).done().await.map_err(FollowerError::handler)?;
+    for some in positions.chunks(NAMED) {
+        for table in TABLES.iter().map(|(table, ..)| *table).chain(["events"]) {
+            let sql = format!("delete from {table} where position in ?");
+            clickhouse.ask(&sql).bind(some).done().await.map_err(FollowerError::handler)?;
+        }
     }
     Ok(())
 }
