@@ -8,6 +8,7 @@
 
 mod app;
 mod browser;
+mod contract;
 mod database;
 mod faults;
 mod jobs;

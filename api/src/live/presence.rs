@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use domain::id::PlayerId;
-use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::hub::Hub;
+use super::messages::{SystemData, text};
 use super::topic::Change;
 
 /// How often each node says it.
@@ -82,6 +82,6 @@ pub async fn is_online(pool: &PgPool, player: PlayerId) -> Result<bool, sqlx::Er
 }
 
 fn change(online: u64) -> Change {
-    let data = json!({"kind": "online", "online": online}).to_string();
+    let data = text(&SystemData::Online { online }).as_str().to_owned();
     Change { key: ("online", String::new()), data, is_listed: true }
 }

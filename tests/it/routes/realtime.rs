@@ -2,6 +2,7 @@
 
 mod channels;
 mod hostile;
+mod schema;
 
 use futures::StreamExt;
 use serde_json::{Value, json};

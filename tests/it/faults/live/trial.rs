@@ -17,6 +17,7 @@ use super::topic::{Me, Topic, accounts};
 use super::wire::{BadDoor, Weather};
 use super::witness::{Cuts, Testimony, listen};
 use crate::app::{App, demo_database};
+use crate::contract;
 use crate::log::{check, entries};
 
 /// Commands at a time.
@@ -87,6 +88,7 @@ impl Trial {
             longest_pause: Duration::from_millis(100),
             connecting: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            witness: contract::witness,
         };
         for (number, player) in (0..screens).zip(players.iter().cycle()) {
             let tickets = Plain::with(http.clone(), String::new(), player.token.clone());
