@@ -5,6 +5,7 @@
 mod slow;
 mod topic;
 mod trial;
+mod typescript;
 mod wire;
 mod witness;
 
