@@ -58,6 +58,8 @@ permissions! {
     EditInvites = "edit_invites",
     /// Sending mail: campaigns, and once more what was sent; and keeping people from getting any.
     SendMail = "send_mail",
+    /// Telling everybody who is here something in the club's name.
+    Announce = "announce",
 }
 
 /// Permissions by which gold or real money comes to move, or by which somebody else gets such a
@@ -224,6 +226,7 @@ impl BuiltIn {
                 May::SettlePayments,
                 May::EditInvites,
                 May::SendMail,
+                May::Announce,
             ]),
             Self::Auditor => Permissions::of(&[May::SeePlayers, May::ReadAudit]),
             Self::Admin => Permissions::all(),

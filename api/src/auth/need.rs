@@ -42,6 +42,7 @@ needs!(
     EditRoles,
     ReadAudit,
     SendMail,
+    Announce,
 );
 
 /// One of the staff who may do this.

@@ -21,6 +21,7 @@ use domain::money::{Movement, Wallet};
 use domain::stored::{Cursor, Place};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use self::play::{EventData, MissionData, RewardData};
@@ -30,7 +31,7 @@ pub use self::schema::document;
 pub use self::showcase::{CatalogData, LiveEventData, is_seen, live_event, package, product};
 pub use self::staff::{is_for_staff, log_event};
 use self::streak::StreakData;
-pub use self::system::SystemData;
+pub use self::system::{SystemData, announcement, announcement_over, online};
 use super::channel::Channel;
 
 /// The families of streams that [`Channel::Me`] tells of; each has a stream a player.
@@ -110,7 +111,9 @@ impl FromClient {
     /// Reads a message; `None` if it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        // Serde would take a list of a message's values, too.
+        let message: Map<String, Value> = serde_json::from_str(text).ok()?;
+        serde_json::from_value(message.into()).ok()
     }
 }
 
@@ -225,7 +228,8 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Approval(..)
         | ClubEvent::Job(..)
         | ClubEvent::Invite(..)
-        | ClubEvent::Campaign(..) => vec![],
+        | ClubEvent::Campaign(..)
+        | ClubEvent::Announcement(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
     let frame = |(index, data): (usize, Data)| {
@@ -381,6 +385,9 @@ pub fn text(message: &impl Serialize) -> Utf8Bytes {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use domain::account::{FailureReason, VoidReason};
     use domain::id::{ItemId, ProductId, ReceiptCode};
@@ -388,7 +395,6 @@ mod tests {
     use domain::offer::{BenefitOffer, Rank};
     use domain::stored::Hash;
     use domain::testing::at;
-    use serde_json::Value;
 
     use super::*;
 
@@ -528,6 +534,7 @@ mod tests {
             "",
             "x",
             "[]",
+            r#"["ping"]"#,
             r#"{"type":"dance"}"#,
             r#"{"type":"subscribe"}"#,
             r#"{"type":"subscribe","channel":"me","since":"yesterday"}"#,

@@ -1,5 +1,6 @@
 //! What the staff does.
 
+pub mod announcements;
 pub mod approvals;
 pub mod audit;
 pub mod campaigns;

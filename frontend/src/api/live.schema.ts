@@ -4,6 +4,11 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What an announcement is about.
+         * @enum {string}
+         */
+        AboutData: "maintenance" | "closing" | "news";
         /** @description The channel is open: everything after the cursor follows. */
         AdminResumed: {
             /** @enum {string} */
@@ -818,6 +823,22 @@ export interface components {
              * @description Players, on all nodes together.
              */
             online: number;
+        } | {
+            about: components["schemas"]["AboutData"];
+            /** @description Until when; until it is taken back, if `null`. */
+            ends_at: string | null;
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            kind: "announcement";
+            published_at: string;
+            text: string;
+            text_en: string;
+        } | {
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            kind: "announcement_over";
         };
         /** @description The channel is open: everything after the cursor follows. */
         SystemState: {
@@ -885,6 +906,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AboutData = components['schemas']['AboutData'];
 export type AdminResumed = components['schemas']['AdminResumed'];
 export type AdminState = components['schemas']['AdminState'];
 export type BalanceUpdate = components['schemas']['BalanceUpdate'];

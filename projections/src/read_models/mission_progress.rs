@@ -281,7 +281,8 @@ impl ReadModel for MissionProgress {
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
     }
 

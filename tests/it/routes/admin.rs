@@ -1,5 +1,6 @@
 //! `/api/admin`.
 
+mod announcements;
 mod approvals;
 mod audit;
 mod bans;

@@ -101,6 +101,7 @@ async fn what_is_no_message_ends_the_feed_and_an_unknown_channel_does_not() {
     let bad = [
         Message::text("hello"),
         Message::text("[]"),
+        Message::text(r#"["ping"]"#),
         Message::text(r#"{"type":"dance"}"#),
         Message::text(r#"{"type":"subscribe"}"#),
         Message::text(r#"{"type":"subscribe","channel":"me","since":7}"#),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::activity::Goal;
 use domain::event::ClubEvent;
 use domain::id::{LiveEventId, PlayerId};
@@ -211,6 +212,13 @@ impl State {
     pub fn announce(&mut self, change: Change) {
         let Some(place) = self.place else { return };
         self.change(place.position, Channel::System, change);
+    }
+
+    /// Announcements that have ended by now are over.
+    pub fn end_announcements(&mut self, now: DateTime<Utc>) {
+        for change in self.showcase.ended(now) {
+            self.announce(change);
+        }
     }
 
     pub fn flush(&mut self) {

@@ -353,7 +353,8 @@ impl ReadModel for Participations {
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
     }
 

@@ -123,6 +123,13 @@ fn commands(
         ),
         command("POST", "/api/admin/campaigns/{id}/stop", &["1"], json!({})),
         command("POST", "/api/admin/campaigns/{id}/resume", &["1"], json!({})),
+        command(
+            "POST",
+            "/api/admin/announcements",
+            &[],
+            json!({"about": "news", "text": "소식", "text_en": "News"}),
+        ),
+        command("POST", "/api/admin/announcements/{id}/withdraw", &["1"], json!({})),
         command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
         command("POST", "/api/admin/invites/{code}/deactivate", &["DRYRUN"], json!({})),
         command("POST", products, &[], pack),
