@@ -21,6 +21,7 @@ test: ## all tests, on private throw-away servers (ARGS="name of a test" for som
 	@ops/kafka install
 	@ops/kafka client >/dev/null
 	@ops/browser install
+	@ops/frontend install
 	@cargo build --workspace
 	@ops/postgres with --fast --dir .local/postgres-test -- \
 	  ops/localstripe with -- ops/smtp with -- ops/kafka with -- ops/clickhouse with -- \
@@ -30,6 +31,7 @@ check: ## formatting, lints, compose file: what CI asks for besides the tests
 	@ops/setup --no-postgres
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@ops/frontend check
 	@if command -v $(firstword $(compose)) >/dev/null; then $(compose) config -q; fi
 
 bench: ## measure, on a private durable PostgreSQL (ARGS go to the benchmark)

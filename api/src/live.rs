@@ -20,6 +20,7 @@ mod topic;
 
 pub use boards::run as keep_boards;
 pub use hub::{Hub, LiveFeed};
+pub use messages::document;
 pub use presence::run as keep_presence;
 pub use session::serve;
 pub use telling::run as keep_telling;

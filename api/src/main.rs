@@ -88,6 +88,8 @@ enum Role {
     Schemas(schemas::Arguments),
     /// Prints the description of the HTTP interface.
     Openapi,
+    /// Prints the schema of the live feed's messages.
+    Asyncapi,
     /// Compares all records of the payment provider with the log, and reports every difference.
     Reconcile(reconcile::Arguments),
     /// Makes and closes codes with which people may sign up.
@@ -126,6 +128,10 @@ fn run(role: Role) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Role::Schemas(arguments) => schemas::run(&arguments),
+        Role::Asyncapi => {
+            writeln!(std::io::stdout(), "{}", live::document()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Role::Game => run_game(),
         role => run_on_the_log(role),
     }
@@ -153,7 +159,7 @@ fn run_on_the_log(role: Role) -> anyhow::Result<ExitCode> {
             Role::Seed { players } => seed::run(&config, players).await?,
             Role::Serve => serve::run(config).await?,
             Role::Relay => relay::run(config).await?,
-            Role::Openapi | Role::Game | Role::Schemas(_) => {}
+            Role::Openapi | Role::Asyncapi | Role::Game | Role::Schemas(_) => {}
             Role::Reconcile(arguments) => return reconcile::run(&config, &arguments).await,
             Role::Services(arguments) => return services::run(&config, &arguments).await,
             Role::Invites(arguments) => return invites::run(&config, &arguments).await,

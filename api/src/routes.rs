@@ -210,10 +210,12 @@ fn looking_after_people() -> Router<App> {
         .route("/api/admin/roles/{code}", put(roles::define))
 }
 
-/// Mail that is sent, where its links lead, and who gets none.
+/// What people are told: mail, where its links lead and who gets none; and announcements.
 fn mailing() -> Router<App> {
-    use admin::{campaigns, mails};
+    use admin::{announcements, campaigns, mails};
     Router::new()
+        .route("/api/admin/announcements", get(announcements::list).post(announcements::publish))
+        .route("/api/admin/announcements/{id}/withdraw", post(announcements::withdraw))
         .route("/api/admin/campaigns", get(campaigns::list).post(campaigns::draw_up))
         .route("/api/admin/campaigns/{id}", get(campaigns::one))
         .route("/api/admin/campaigns/{id}/start", post(campaigns::start))
@@ -297,6 +299,8 @@ fn for_trying() -> Router<App> {
         admin::campaigns::list, admin::campaigns::one, admin::campaigns::draw_up,
         admin::campaigns::start, admin::campaigns::stop, admin::campaigns::resume,
         admin::campaigns::test,
+        admin::announcements::list, admin::announcements::publish,
+        admin::announcements::withdraw,
         admin::mails::list, admin::mails::one, admin::mails::resend,
         admin::mails::suppressions::list, admin::mails::suppressions::add,
         admin::mails::suppressions::remove,

@@ -93,7 +93,7 @@ impl Worker {
         chores.spawn(erasures::run(commands.clone(), pool.clone(), fault, ending.clone()));
         chores.spawn(payouts::run(commands.clone(), pool.clone(), ending.clone()));
         chores.spawn(jobs::run(commands.clone(), pool.clone(), ending.clone()));
-        chores.spawn(live::keep_telling(hub.clone(), ending.clone()));
+        chores.spawn(live::keep_telling(hub.clone(), commands.clock.clone(), ending.clone()));
         chores.spawn(live::keep_presence(hub.clone(), pool.clone(), ending.clone()));
         chores.spawn(live::keep_boards(
             hub.clone(),

@@ -4,6 +4,7 @@ use cqrs_es::persist::PersistenceError;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::announcement::Announcements;
 use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::campaign::Campaign;
@@ -56,7 +57,8 @@ families!(
     Approval,
     Invite,
     Job,
-    Campaign
+    Campaign,
+    Announcements
 );
 
 /// The stream an event belongs to; `None` for a family that this program does not decide on.

@@ -5,6 +5,7 @@
 //! events that were written.
 
 pub mod accounts;
+pub mod announcements;
 pub mod appender;
 pub mod approvals;
 pub mod audit;

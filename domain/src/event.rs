@@ -6,6 +6,7 @@ use std::fmt;
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::Aggregate;
+use crate::announcement::{AnnouncementEvent, Announcements, TheClub};
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
 use crate::campaign::{Campaign, CampaignEvent};
@@ -55,6 +56,8 @@ pub enum ClubEvent {
     Job(JobId, JobEvent),
     /// Of a mail campaign.
     Campaign(CampaignId, CampaignEvent),
+    /// Of what the club tells everybody.
+    Announcement(AnnouncementEvent),
 }
 
 impl ClubEvent {
@@ -80,6 +83,10 @@ impl ClubEvent {
             Approval::TYPE => Ok(Self::Approval(stored::decode_id(id)?, event.decode()?)),
             Job::TYPE => Ok(Self::Job(stored::decode_id(id)?, event.decode()?)),
             Campaign::TYPE => Ok(Self::Campaign(stored::decode_id(id)?, event.decode()?)),
+            Announcements::TYPE => {
+                stored::decode_id::<TheClub>(id)?;
+                Ok(Self::Announcement(event.decode()?))
+            }
             MissionBoard::TYPE => {
                 stored::decode_id::<TheBoard>(id)?;
                 Ok(Self::Mission(event.decode()?))

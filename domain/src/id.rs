@@ -73,6 +73,12 @@ integer_id!(
     "campaign id"
 );
 
+integer_id!(
+    /// One announcement of the club. Numbered from 1 as they are published.
+    AnnouncementId,
+    "announcement id"
+);
+
 macro_rules! hex_code {
     ($(#[$doc:meta])* $name:ident($repr:ty), $digits:literal, $what:literal) => {
         $(#[$doc])*

@@ -129,7 +129,9 @@ pub enum IdentityEvent {
 }
 
 /// What is known about a person: whether it is meant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Details {
     /// The name that others see.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

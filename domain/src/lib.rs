@@ -7,6 +7,7 @@
 pub mod account;
 pub mod activity;
 pub mod aggregate;
+pub mod announcement;
 pub mod approval;
 pub mod audit;
 pub mod campaign;

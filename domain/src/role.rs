@@ -66,6 +66,8 @@ permissions! {
     EditPlayers = "edit_players",
     /// Erasing players.
     ErasePlayers = "erase_players",
+    /// Telling everybody who is here something in the club's name.
+    Announce = "announce",
 }
 
 /// Permissions by which gold or real money comes to move or is lost, or by which somebody else gets such a
@@ -246,6 +248,7 @@ impl BuiltIn {
                 May::SettlePayments,
                 May::EditInvites,
                 May::SendMail,
+                May::Announce,
             ]),
             Self::Auditor => Permissions::of(&[May::SeePlayers, May::ReadAudit]),
             Self::Admin => Permissions::all(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use boon::{Compiler, Draft, Schemas};
 use domain::aggregate::Aggregate;
 use domain::mission::MissionBoard;
 use domain::schema;
@@ -111,8 +112,13 @@ fn a_payload_that_is_not_as_its_schema_says_is_found() {
 }
 
 fn faults(schema: &Value, payload: &Value) -> Vec<String> {
-    let validator = jsonschema::options().should_validate_formats(true).build(schema).unwrap();
-    validator.iter_errors(payload).map(|error| error.to_string()).collect()
+    let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+    compiler.set_default_draft(Draft::V2020_12);
+    compiler.enable_format_assertions();
+    compiler.add_resource("schema.json", schema.clone()).unwrap();
+    let compiled = compiler.compile("schema.json", &mut schemas).unwrap();
+    let error = schemas.validate(payload, compiled).err();
+    error.into_iter().map(|error| format!("{error:#}")).collect()
 }
 
 /// The same schema, where nothing but what it names may be.

@@ -4,6 +4,7 @@
 use domain::account::AccountEvent;
 use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
+use domain::announcement::AnnouncementEvent;
 use domain::approval::ApprovalEvent;
 use domain::audit::AuditEvent;
 use domain::campaign::CampaignEvent;
@@ -101,4 +102,6 @@ families! {
         JobEvent, "../src/job/event.rs", "../fixtures/job.jsonl";
     campaign_events_keep_their_shape:
         CampaignEvent, "../src/campaign.rs", "../fixtures/campaign.jsonl";
+    announcement_events_keep_their_shape:
+        AnnouncementEvent, "../src/announcement.rs", "../fixtures/announcement.jsonl";
 }

@@ -159,7 +159,8 @@ impl<'a> Entry<'a> {
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => None,
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => None,
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;

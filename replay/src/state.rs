@@ -5,6 +5,7 @@ use clap::Args;
 use domain::account::Account;
 use domain::activity::Activity;
 use domain::aggregate::Aggregate;
+use domain::announcement::Announcements;
 use domain::approval::Approval;
 use domain::audit::Audit;
 use domain::campaign::Campaign;
@@ -24,7 +25,7 @@ use sqlx::PgPool;
 use crate::outcome::{CLEAN, Outcome, USAGE};
 
 /// Families of streams.
-const FAMILIES: [&str; 14] = [
+const FAMILIES: [&str; 15] = [
     Account::TYPE,
     Product::TYPE,
     Package::TYPE,
@@ -39,6 +40,7 @@ const FAMILIES: [&str; 14] = [
     Approval::TYPE,
     Job::TYPE,
     Campaign::TYPE,
+    Announcements::TYPE,
 ];
 
 /// Which stream.
@@ -48,7 +50,7 @@ pub struct Arguments {
     #[arg(value_parser = FAMILIES)]
     aggregate_type: String,
     /// The stream: a player's, product's, event's, approval's, job's or campaign's id, a package's, promotion's or
-    /// invite's code, or `board`
+    /// invite's code, `board`, or `club`
     id: String,
     /// As it was at this position of the log, instead of now
     #[arg(long, value_name = "POSITION")]
@@ -72,6 +74,7 @@ pub async fn run(pool: &PgPool, arguments: &Arguments) -> anyhow::Result<Outcome
         Approval::TYPE => fold::<Approval>(pool, arguments).await,
         Job::TYPE => fold::<Job>(pool, arguments).await,
         Campaign::TYPE => fold::<Campaign>(pool, arguments).await,
+        Announcements::TYPE => fold::<Announcements>(pool, arguments).await,
         other => bail!("there are no streams of the family {other:?}"),
     }
 }

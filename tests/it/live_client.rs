@@ -15,6 +15,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
+use crate::contract;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Leads to a script, with a ticket that says how often there was one.
@@ -115,7 +117,12 @@ fn wallet(gold: u64) -> Value {
 fn begin(pause: Duration, refuses: bool) -> (Client<Scripted>, Script) {
     let (wires, lines) = unbounded_channel();
     let door = Scripted { wires, tickets: AtomicUsize::new(0), refuses };
-    let options = Options { first_pause: pause, longest_pause: pause, ..Options::default() };
+    let options = Options {
+        first_pause: pause,
+        longest_pause: pause,
+        witness: contract::witness,
+        ..Options::default()
+    };
     (Client::new(door, options, ["me"]), Script(lines))
 }
 

@@ -9,6 +9,7 @@
 mod app;
 mod browser;
 mod clickhouse;
+mod contract;
 mod database;
 mod faults;
 mod jobs;

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::app::App;
+use crate::contract;
 
 /// The longest wait for a message.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -103,9 +104,11 @@ impl Socket {
         }
     }
 
-    /// The next message.
+    /// The next message, which is as the published schema says.
     pub async fn json(&mut self) -> Value {
-        serde_json::from_str(&self.text().await).unwrap()
+        let text = self.text().await;
+        contract::witness(&text);
+        serde_json::from_str(&text).unwrap()
     }
 
     /// The next message of a type; marks may come at any time and are left out.

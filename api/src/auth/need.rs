@@ -45,6 +45,7 @@ needs!(
     WriteNotes,
     EditPlayers,
     ErasePlayers,
+    Announce,
 );
 
 /// One of the staff who may do this.

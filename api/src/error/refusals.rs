@@ -10,6 +10,7 @@ use commands::play::PlayRefusal;
 use commands::shop::ShopRefusal;
 use commands::standing::StandingRefusal;
 use domain::account::{AccountRefusal, FraudRule, SpendLock};
+use domain::announcement::AnnouncementRefusal;
 use domain::approval::ApprovalRefusal;
 use domain::audit::AuditRefusal;
 use domain::campaign::CampaignRefusal;
@@ -208,6 +209,16 @@ impl From<LiveEventRefusal> for ApiError {
             LiveEventRefusal::AlreadyDefined
             | LiveEventRefusal::Ended
             | LiveEventRefusal::NoLeaderboard => told(Reason::Conflict),
+        }
+    }
+}
+
+impl From<AnnouncementRefusal> for ApiError {
+    fn from(refusal: AnnouncementRefusal) -> Self {
+        match refusal {
+            AnnouncementRefusal::NotFound => Self::new(Reason::NotFound, refusal.to_string()),
+            AnnouncementRefusal::EndsBeforeItBegins => wrong_field("ends_at", refusal.to_string()),
+            AnnouncementRefusal::TooMany => Self::new(Reason::Conflict, refusal.to_string()),
         }
     }
 }

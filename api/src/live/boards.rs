@@ -12,8 +12,10 @@ use projections::read_models::participations::{self, Leaderboard};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use super::hub::Hub;
+use super::messages::Says;
 use super::topic::Change;
 use crate::auth::sign_in::rfc3339;
 use crate::auth::users::Users;
@@ -24,8 +26,10 @@ const ROUND: Duration = Duration::from_millis(250);
 /// Places that are shown.
 const PLACES: u32 = 10;
 
-#[derive(Serialize)]
-struct BoardData {
+/// A leaderboard.
+#[derive(Serialize, ToSchema)]
+pub struct BoardData {
+    #[schema(value_type = i64)]
     event_id: LiveEventId,
     /// When the occurrence began.
     occurrence_at: String,
@@ -36,12 +40,19 @@ struct BoardData {
     top: Vec<PlaceData>,
 }
 
-#[derive(Serialize)]
-struct PlaceData {
+/// A place of a leaderboard.
+#[derive(Serialize, ToSchema)]
+pub struct PlaceData {
     place: u64,
+    #[schema(value_type = i64)]
     user_id: PlayerId,
+    #[schema(required = true)]
     nickname: Option<String>,
     score: u64,
+}
+
+impl Says for BoardData {
+    const TYPE: &'static str = "leaderboard_update";
 }
 
 /// Shows changes until it is told to end.

@@ -5,6 +5,7 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use domain::id::{LiveEventId, PlayerId};
 use domain::live_event::LiveEvent;
 use domain::stored::{Cursor, Place, Recorded};
@@ -119,9 +120,11 @@ impl Hub {
         self.state().announce(change);
     }
 
-    /// Tells what has gathered on channels that many listen to.
-    pub fn flush(&self) {
-        self.state().flush();
+    /// Tells what has gathered on channels that many listen to, and has ended by now.
+    pub fn flush(&self, now: DateTime<Utc>) {
+        let mut state = self.state();
+        state.end_announcements(now);
+        state.flush();
     }
 
     /// An event that can be seen, as of the hub's place.

@@ -1,11 +1,14 @@
 //! What is said on the live feed, in both directions. JSON, told apart by `type`.
 
+mod always;
 mod play;
 mod profile;
 mod purchase;
+mod schema;
 mod showcase;
 mod staff;
 mod streak;
+mod system;
 
 use axum::extract::ws::Utf8Bytes;
 use domain::account::{Account, AccountEvent};
@@ -16,16 +19,19 @@ use domain::id::PlayerId;
 use domain::identity::Identity;
 use domain::money::{Movement, Wallet};
 use domain::stored::{Cursor, Place};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use self::play::{EventData, MissionData, RewardData};
 use self::profile::ProfileData;
 use self::purchase::PurchaseData;
-pub use self::showcase::{is_seen, live_event, package, product};
+pub use self::schema::document;
+pub use self::showcase::{CatalogData, LiveEventData, is_seen, live_event, package, product};
 pub use self::staff::{is_for_staff, log_event};
 use self::streak::StreakData;
+pub use self::system::{SystemData, announcement, announcement_over, online};
 use super::channel::Channel;
 
 /// The families of streams that [`Channel::Me`] tells of; each has a stream a player.
@@ -72,14 +78,17 @@ impl Close {
     }
 }
 
-/// What a client says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a client says. What else is in a message is passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromClient {
     /// It wants a channel: everything after the cursor, or the present state.
     Subscribe {
         /// Which.
         channel: String,
-        /// What it has seen.
+        /// The last cursor that was told of this channel.
+        #[serde(default, deserialize_with = "cursor")]
+        #[schema(value_type = Option<String>)]
         since: Option<Cursor>,
     },
     /// It does not want a channel any more.
@@ -93,27 +102,18 @@ pub enum FromClient {
     Pong,
 }
 
+fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
 impl FromClient {
     /// Reads a message; `None` if it is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let message: Value = serde_json::from_str(text).ok()?;
-        match message.get("type")?.as_str()? {
-            "ping" => Some(Self::Ping),
-            "pong" => Some(Self::Pong),
-            "subscribe" => {
-                let channel = message.get("channel")?.as_str()?.to_owned();
-                let since = match message.get("since") {
-                    None | Some(Value::Null) => None,
-                    Some(cursor) => Some(cursor.as_str()?.parse().ok()?),
-                };
-                Some(Self::Subscribe { channel, since })
-            }
-            "unsubscribe" => {
-                Some(Self::Unsubscribe { channel: message.get("channel")?.as_str()?.to_owned() })
-            }
-            _ => None,
-        }
+        // Serde would take a list of a message's values, too.
+        let message: Map<String, Value> = serde_json::from_str(text).ok()?;
+        serde_json::from_value(message.into()).ok()
     }
 }
 
@@ -128,11 +128,21 @@ pub struct Frame {
     pub replaces_older: bool,
 }
 
-#[derive(Serialize)]
+/// What messages of one type say.
+pub trait Says {
+    /// The type's name.
+    const TYPE: &'static str;
+}
+
+/// What happened on a channel.
+#[derive(Serialize, ToSchema)]
 struct Event<'a, D> {
     r#type: &'static str,
+    #[schema(value_type = String)]
     channel: Channel,
+    /// The number in the log of the event that it is about.
     position: u64,
+    /// Where to go on: opaque.
     cursor: &'a str,
     data: D,
 }
@@ -149,9 +159,25 @@ enum Data {
     Reward(Box<RewardData>),
 }
 
+impl Data {
+    /// What a message that says it is called.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Balance(_) => WalletData::TYPE,
+            Self::Profile(_) => ProfileData::TYPE,
+            Self::Purchase(_) => PurchaseData::TYPE,
+            Self::Streak(_) => StreakData::TYPE,
+            Self::Mission(_) => MissionData::TYPE,
+            Self::Event(_) => EventData::TYPE,
+            Self::Reward(_) => RewardData::TYPE,
+        }
+    }
+}
+
 /// A whole balance: clients replace what they show, they never add.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct WalletData {
+    #[schema(value_type = i64)]
     user_id: PlayerId,
     gold: u64,
     gold_paid: u64,
@@ -160,7 +186,12 @@ pub struct WalletData {
     debt: u64,
     /// What changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     kind: Option<&'static str>,
+}
+
+impl Says for WalletData {
+    const TYPE: &'static str = "balance_update";
 }
 
 impl WalletData {
@@ -197,29 +228,26 @@ pub fn about(place: &Place, before: &Cursor, event: &ClubEvent) -> Vec<Frame> {
         | ClubEvent::Approval(..)
         | ClubEvent::Job(..)
         | ClubEvent::Invite(..)
-        | ClubEvent::Campaign(..) => vec![],
+        | ClubEvent::Campaign(..)
+        | ClubEvent::Announcement(..) => vec![],
     };
     let last = told.len().saturating_sub(1);
-    let frame = |(index, (kind, data))| {
+    let frame = |(index, data): (usize, Data)| {
         let cursor = if index == last { place.cursor() } else { *before }.to_string();
         let (position, replaces_older) = (place.position, matches!(data, Data::Balance(_)));
-        let event = Event { r#type: kind, channel: Channel::Me, position, cursor: &cursor, data };
+        let (r#type, channel) = (data.kind(), Channel::Me);
+        let event = Event { r#type, channel, position, cursor: &cursor, data };
         Frame { position, text: text(&event), replaces_older }
     };
     told.into_iter().enumerate().map(frame).collect()
 }
 
-/// A message's type and what it says.
-type Told = (&'static str, Data);
-
-fn about_account(player: PlayerId, event: &AccountEvent) -> Vec<Told> {
-    let purchase = PurchaseData::of(event);
-    let purchase = purchase.map(|data| ("purchase_update", Data::Purchase(Box::new(data))));
-    let streak = StreakData::of(player, event).map(|data| ("streak_update", Data::Streak(data)));
+fn about_account(player: PlayerId, event: &AccountEvent) -> Vec<Data> {
+    let purchase = PurchaseData::of(event).map(|data| Data::Purchase(Box::new(data)));
+    let streak = StreakData::of(player, event).map(Data::Streak);
     let balance = event.wallet_after().map(|wallet| {
         let kind = event.ledger_entry().map(|entry| entry.kind);
-        let data = WalletData { kind, ..WalletData::of(player, &wallet) };
-        ("balance_update", Data::Balance(data))
+        Data::Balance(WalletData { kind, ..WalletData::of(player, &wallet) })
     });
     let play = play::about_account(player, event);
     purchase.into_iter().chain(streak).chain(play).chain(balance).collect()
@@ -235,14 +263,16 @@ pub fn told(said: (Channel, &'static str, u64), cursor: &Cursor, data: &str) -> 
     Frame { position, text: text(&event), replaces_older: false }
 }
 
-/// The state of a channel that many listen to: `{"items": […]}`.
+/// The state of a channel that many listen to.
+#[derive(Serialize, ToSchema)]
+struct Items<D> {
+    items: Vec<D>,
+}
+
+/// All entries of a channel.
 #[must_use]
 pub fn items<'a>(items: impl Iterator<Item = &'a str>) -> Utf8Bytes {
-    #[derive(Serialize)]
-    struct State<'a> {
-        items: Vec<Option<&'a RawValue>>,
-    }
-    text(&State { items: items.map(raw).collect() })
+    text(&Items { items: items.map(raw).collect() })
 }
 
 /// JSON as it is.
@@ -251,34 +281,55 @@ fn raw(json: &str) -> Option<&RawValue> {
 }
 
 /// What is said about a feed or a channel, not about an event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Said<'a> {
+    /// The first message of all.
     Hello {
+        /// Where the log is.
         head: u64,
+        /// What this connection is called in the service's logs.
         session: &'a str,
     },
+    /// The channel is open: everything after the cursor follows.
     Subscribed {
+        #[schema(value_type = String)]
         channel: Channel,
+        /// Whether it goes on where the client was; if not, the state is all that counts.
         recovered: bool,
         position: u64,
+        /// Where to go on: opaque.
         cursor: String,
+        /// Everything as it is at the position.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Object>)]
         state: Option<&'a RawValue>,
     },
+    /// The channel is closed.
     Unsubscribed {
+        #[schema(value_type = String)]
         channel: Channel,
     },
+    /// Nothing more has happened on the channel up to here.
     Mark {
+        #[schema(value_type = String)]
         channel: Channel,
         position: u64,
+        /// Where to go on: opaque.
         cursor: String,
     },
+    /// The channel cannot be had; the feed stays open.
     Error {
+        /// As the client named it.
         channel: &'a str,
+        /// Stable, for programs.
         code: &'a str,
         detail: &'a str,
     },
+    /// Answered by a pong, or the client counts as gone after a while.
+    Ping,
+    /// The answer to a ping.
+    Pong,
 }
 
 /// The first message: where the log is, and what this feed is called in logs.
@@ -318,13 +369,13 @@ pub fn error(channel: &str, code: &str, detail: &str) -> Utf8Bytes {
 /// The answer to a ping.
 #[must_use]
 pub fn pong() -> Utf8Bytes {
-    Utf8Bytes::from_static(r#"{"type":"pong"}"#)
+    text(&Said::Pong)
 }
 
 /// Asks whether the client is there.
 #[must_use]
 pub fn ping() -> Utf8Bytes {
-    Utf8Bytes::from_static(r#"{"type":"ping"}"#)
+    text(&Said::Ping)
 }
 
 /// A message, or a part of one.
@@ -332,6 +383,9 @@ pub fn text(message: &impl Serialize) -> Utf8Bytes {
     // These messages always have a JSON form.
     serde_json::to_string(message).unwrap_or_default().into()
 }
+
+#[cfg(test)]
+mod fuzz;
 
 #[cfg(test)]
 mod tests {
@@ -480,6 +534,7 @@ mod tests {
             "",
             "x",
             "[]",
+            r#"["ping"]"#,
             r#"{"type":"dance"}"#,
             r#"{"type":"subscribe"}"#,
             r#"{"type":"subscribe","channel":"me","since":"yesterday"}"#,

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use domain::id::PlayerId;
-use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::hub::Hub;
-use super::topic::Change;
+use super::messages;
 
 /// How often each node says it.
 const ROUND: Duration = Duration::from_secs(2);
@@ -22,7 +21,7 @@ pub async fn run(hub: Hub, pool: PgPool, mut ending: watch::Receiver<bool>) {
     let node = Uuid::new_v4();
     loop {
         match round(&hub, &pool, node).await {
-            Ok(online) => hub.announce(change(online)),
+            Ok(online) => hub.announce(messages::online(online)),
             Err(error) => tracing::warn!(%error, "who is here cannot be told"),
         }
         tokio::select! {
@@ -79,9 +78,4 @@ pub async fn is_online(pool: &PgPool, player: PlayerId) -> Result<bool, sqlx::Er
     .bind(COUNTS_FOR)
     .fetch_one(pool)
     .await
-}
-
-fn change(online: u64) -> Change {
-    let data = json!({"kind": "online", "online": online}).to_string();
-    Change { key: ("online", String::new()), data, is_listed: true }
 }

@@ -1,6 +1,7 @@
 //! What the staff does.
 
 pub mod analytics;
+pub mod announcements;
 pub mod approvals;
 pub mod audit;
 pub mod campaigns;

@@ -12,6 +12,7 @@ use utoipa_swagger_ui::Config;
 
 use super::Document;
 use crate::error::{ApiError, FieldError, Reason};
+use crate::live;
 use crate::request::Segment;
 
 /// A request that was not done, as RFC 9457 writes it. Describes what [`crate::error`] renders.
@@ -68,6 +69,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 }
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().unwrap_or_default());
+static LIVE_FEED: LazyLock<String> = LazyLock::new(|| live::document().unwrap_or_default());
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     let config = Config::from("/openapi.json").persist_authorization(true);
     Arc::new(config.try_it_out_enabled(true).doc_expansion("list"))
@@ -86,8 +88,12 @@ pub async fn page() -> Result<Response, ApiError> {
     Ok(Html(page).into_response())
 }
 
-/// What the page is made of.
+/// What the page is made of; and, beside it, the schema of the live feed's messages.
 pub async fn file(Segment(name): Segment) -> Result<Response, ApiError> {
+    if name == "asyncapi.json" {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        return Ok((kind, LIVE_FEED.as_str()).into_response());
+    }
     let (bytes, kind) = asset(&name)?;
     Ok(([(header::CONTENT_TYPE, kind)], bytes.into_owned()).into_response())
 }

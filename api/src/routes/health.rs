@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use commands::payments::Condition;
 use projections::follower::{FollowerState, FollowerStatus};
-use projections::sinks::clickhouse::{self, Completeness};
+use projections::sinks::clickhouse::Completeness;
 use serde::Serialize;
 use utoipa::ToSchema;
 

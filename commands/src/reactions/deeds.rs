@@ -65,7 +65,8 @@ pub async fn follow(commands: &Commands, events: &[&Recorded]) -> Result<(), Dee
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
     }
     let caller = Caller::system(NAME);

@@ -140,7 +140,8 @@ impl Ledger {
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
     }
 

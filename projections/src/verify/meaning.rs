@@ -201,7 +201,8 @@ impl Meaning {
             | ClubEvent::Audit(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Campaign(..) => {
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {
                 self.sequence(&recorded.event);
             }
             ClubEvent::Activity(player, event) => {

@@ -5,6 +5,7 @@
 mod slow;
 mod topic;
 mod trial;
+mod typescript;
 mod wire;
 mod witness;
 
@@ -37,9 +38,9 @@ async fn thousands_of_cuts_lose_nothing_and_nothing_comes_twice() {
         assert!(stage.load(Ordering::Relaxed) > CUTS / 30, "hardly cut there: {cuts:?}");
     }
     assert!(weather.stalls() > CUTS / 50, "hardly anybody was slow: {}", weather.stalls());
-    assert!(verdict.recoveries > 1_000, "hardly anybody resumed: {verdict:?}");
+    assert!(verdict.recoveries > 500, "hardly anybody resumed: {verdict:?}");
     assert!(verdict.overlaps > 0, "no cut was in the middle of an event: {verdict:?}");
-    assert!(verdict.notes > 3_000 && verdict.told > 3_000, "not much of a test: {verdict:?}");
+    assert!(verdict.notes > 1_000 && verdict.told > 1_000, "not much of a test: {verdict:?}");
 }
 
 /// The same witnesses, where the club loses what falls between state and stream.

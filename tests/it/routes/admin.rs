@@ -1,6 +1,7 @@
 //! `/api/admin`.
 
 mod analytics;
+mod announcements;
 mod approvals;
 mod audit;
 mod bans;

@@ -2,6 +2,7 @@
 
 mod channels;
 mod hostile;
+mod schema;
 
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -100,6 +101,7 @@ async fn what_is_no_message_ends_the_feed_and_an_unknown_channel_does_not() {
     let bad = [
         Message::text("hello"),
         Message::text("[]"),
+        Message::text(r#"["ping"]"#),
         Message::text(r#"{"type":"dance"}"#),
         Message::text(r#"{"type":"subscribe"}"#),
         Message::text(r#"{"type":"subscribe","channel":"me","since":7}"#),

@@ -25,6 +25,8 @@ pub struct Options {
     /// How long the server may be silent until it is asked whether it is there; and then once more
     /// until the connection is given up.
     pub silence: Duration,
+    /// Is shown every message, as it came.
+    pub witness: fn(&str),
 }
 
 impl Default for Options {
@@ -34,6 +36,7 @@ impl Default for Options {
             longest_pause: Duration::from_secs(20),
             connecting: Duration::from_secs(15),
             silence: Duration::from_secs(45),
+            witness: |_| (),
         }
     }
 }
@@ -184,7 +187,7 @@ impl<D: Door> Client<D> {
         self.attempts += 1;
         self.has_asked = false;
         // Large and rare: a client that is connected does not carry it along.
-        let trying = Box::pin(enter(&self.door, attempt, &self.channels));
+        let trying = Box::pin(enter(&self.door, attempt, (&self.channels, self.options.witness)));
         match timeout(self.options.connecting, trying).await {
             Ok(Ok((connection, session))) => {
                 self.connection = Some(connection);
@@ -228,6 +231,7 @@ impl<D: Door> Client<D> {
             return Ok(None);
         };
         let text = text?;
+        (self.options.witness)(&text);
         self.has_asked = false;
         match read(&text) {
             Some(FromServer::Ping) => {
@@ -312,7 +316,7 @@ impl<D: Door> Client<D> {
 async fn enter<D: Door>(
     door: &D,
     attempt: u64,
-    channels: &[Channel],
+    (channels, witness): (&[Channel], fn(&str)),
 ) -> Result<(Connection<D::Wire>, String), Failed> {
     let address = door.address(attempt);
     let host = address.strip_prefix("http://").unwrap_or(&address);
@@ -322,6 +326,7 @@ async fn enter<D: Door>(
     let wire = door.connect(host).await.map_err(broken)?;
     let mut connection = Connection::open(wire, host, &ticket).await?;
     let first = connection.text().await?;
+    witness(&first);
     let Some(FromServer::Hello { session }) = read(&first) else {
         return Err(Cut::Nonsense(first.as_str().to_owned()).into());
     };

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::activity::Goal;
 use domain::event::ClubEvent;
 use domain::id::{LiveEventId, PlayerId};
 use domain::live_event::LiveEvent;
 use domain::stored::{Cursor, Place, Recorded};
 
+use super::super::boards::BoardData;
 use super::super::channel::Channel;
-use super::super::messages::{self, Close, Frame};
+use super::super::messages::{self, CatalogData, Close, Frame, LiveEventData, Says, SystemData};
 use super::super::outbox::{Outbox, SubscriptionId};
 use super::super::ring::{Ring, player_of};
 use super::super::showcase::{self, Showcase};
@@ -72,9 +74,9 @@ impl State {
         self.showcase = showcase;
         let topic = |channel, kind| (channel, Topic::new(channel, kind, place));
         self.topics = HashMap::from([
-            topic(Channel::Catalog, "catalog_update"),
-            topic(Channel::Events, "event_update"),
-            topic(Channel::System, "system"),
+            topic(Channel::Catalog, CatalogData::TYPE),
+            topic(Channel::Events, LiveEventData::TYPE),
+            topic(Channel::System, SystemData::TYPE),
         ]);
         for (position, (channel, change)) in changes {
             self.change(position, channel, change);
@@ -182,7 +184,7 @@ impl State {
         let topic = self
             .topics
             .entry(channel)
-            .or_insert_with(|| Topic::new(channel, "leaderboard_update", place));
+            .or_insert_with(|| Topic::new(channel, BoardData::TYPE, place));
         if let (Channel::Leaderboard(event), Some((position, change))) = (channel, board) {
             topic.set(position, change);
             // What happened between reading it and joining is read soon.
@@ -210,6 +212,13 @@ impl State {
     pub fn announce(&mut self, change: Change) {
         let Some(place) = self.place else { return };
         self.change(place.position, Channel::System, change);
+    }
+
+    /// Announcements that have ended by now are over.
+    pub fn end_announcements(&mut self, now: DateTime<Utc>) {
+        for change in self.showcase.ended(now) {
+            self.announce(change);
+        }
     }
 
     pub fn flush(&mut self) {

@@ -2,77 +2,120 @@
 
 use domain::id::{LiveEventId, PackageCode, ProductId};
 use domain::live_event::{EventStatus, LiveEvent};
+use domain::offer::Ware;
 use domain::package::Package;
 use domain::product::{BenefitTerms, PackTerms, Product, Terms};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::topic::{Change, Key};
+use super::Says;
+use super::always::Is;
+use super::purchase::product_or_package;
 use crate::auth::sign_in::rfc3339;
 use crate::routes::{
     LeaderboardTermsView, LimitView, RecurrenceView, RequirementView, RewardsView, rank_name,
 };
 
+/// What is offered, or is not any more.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum CatalogData<'a> {
+    /// It is on sale: all of it.
+    OnSale(CatalogItem<'a>),
+    /// It is not: its name only. Nobody learns the terms of what is not offered.
+    Gone(GoneItem),
+}
+
 /// Something that is no longer there.
-#[derive(Serialize)]
-struct Gone<I> {
-    kind: &'static str,
-    id: I,
-    on_sale: bool,
+#[derive(Serialize, ToSchema)]
+pub struct GoneItem {
+    kind: CatalogKind,
+    /// The product's number, or the package's code.
+    #[schema(schema_with = product_or_package)]
+    id: Ware,
+    #[schema(inline)]
+    on_sale: Is<false>,
 }
 
-#[derive(Serialize)]
-struct PackData<'a> {
-    kind: &'static str,
-    id: ProductId,
-    on_sale: bool,
-    version: u32,
-    sku: &'a str,
-    name: &'a str,
-    name_en: &'a str,
-    /// Of one, before discount.
-    price_cents: u64,
-    currency: String,
-    gold: u64,
-    discount_percent: u8,
-    discount_ends_at: Option<String>,
-    min_rank: &'static str,
+/// What can be on sale.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CatalogKind {
+    /// Gold for real money.
+    Pack,
+    /// Something for gold.
+    Benefit,
+    /// Gold for real money, for a while or as long as there is some.
+    Package,
 }
 
-#[derive(Serialize)]
-struct BenefitData<'a> {
-    kind: &'static str,
-    id: ProductId,
-    on_sale: bool,
-    version: u32,
-    sku: &'a str,
-    name: &'a str,
-    name_en: &'a str,
-    price_gold: u64,
-    limit: Option<LimitView>,
-    valid_days: Option<u16>,
-    min_rank: &'static str,
+/// What is on sale.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CatalogItem<'a> {
+    /// Gold for real money.
+    Pack {
+        #[schema(value_type = i64)]
+        id: ProductId,
+        #[schema(inline)]
+        on_sale: Is<true>,
+        version: u32,
+        sku: &'a str,
+        name: &'a str,
+        name_en: &'a str,
+        /// Of one, before discount.
+        price_cents: u64,
+        currency: String,
+        gold: u64,
+        discount_percent: u8,
+        #[schema(required = true)]
+        discount_ends_at: Option<String>,
+        min_rank: &'static str,
+    },
+    /// Something for gold.
+    Benefit {
+        #[schema(value_type = i64)]
+        id: ProductId,
+        #[schema(inline)]
+        on_sale: Is<true>,
+        version: u32,
+        sku: &'a str,
+        name: &'a str,
+        name_en: &'a str,
+        price_gold: u64,
+        #[schema(required = true)]
+        limit: Option<LimitView>,
+        #[schema(required = true)]
+        valid_days: Option<u16>,
+        min_rank: &'static str,
+    },
+    /// Gold for real money, for a while or as long as there is some.
+    Package {
+        /// Its code.
+        #[schema(value_type = String)]
+        id: PackageCode,
+        #[schema(inline)]
+        on_sale: Is<true>,
+        name: &'a str,
+        name_en: &'a str,
+        price_cents: u64,
+        currency: String,
+        gold: u64,
+        starts_at: String,
+        ends_at: String,
+        #[schema(required = true)]
+        limit: Option<LimitView>,
+        /// Any number, if `null`.
+        #[schema(required = true)]
+        remaining_stock: Option<u64>,
+    },
 }
 
-#[derive(Serialize)]
-struct PackageData<'a> {
-    kind: &'static str,
-    /// Its code.
-    id: PackageCode,
-    on_sale: bool,
-    name: &'a str,
-    name_en: &'a str,
-    price_cents: u64,
-    currency: String,
-    gold: u64,
-    starts_at: String,
-    ends_at: String,
-    limit: Option<LimitView>,
-    /// Any number, if `null`.
-    remaining_stock: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct LiveEventData<'a> {
+/// An event that players join.
+#[derive(Serialize, ToSchema)]
+pub struct LiveEventData<'a> {
+    #[schema(value_type = i64)]
     id: LiveEventId,
     version: u32,
     /// `published`, `paused` or `ended`.
@@ -81,10 +124,14 @@ struct LiveEventData<'a> {
     name_en: &'a str,
     r#type: &'static str,
     starts_at: String,
+    #[schema(required = true)]
     ends_at: Option<String>,
+    #[schema(required = true)]
     recurrence: Option<RecurrenceView>,
+    #[schema(required = true)]
     capacity: Option<u32>,
     /// Of which occurrence seats were taken last, and how many.
+    #[schema(required = true)]
     seats: Option<SeatsData>,
     min_rank: &'static str,
     segment: &'static str,
@@ -92,13 +139,23 @@ struct LiveEventData<'a> {
     rewards: RewardsView,
     auto_claim: bool,
     priority: i32,
+    #[schema(required = true)]
     leaderboard: Option<LeaderboardTermsView>,
 }
 
-#[derive(Serialize)]
-struct SeatsData {
+/// Seats that are taken.
+#[derive(Serialize, ToSchema)]
+pub struct SeatsData {
     occurrence_at: String,
     taken: u32,
+}
+
+impl Says for CatalogData<'_> {
+    const TYPE: &'static str = "catalog_update";
+}
+
+impl Says for LiveEventData<'_> {
+    const TYPE: &'static str = "event_update";
 }
 
 /// A product as it is now; `None` before it has terms.
@@ -106,19 +163,17 @@ struct SeatsData {
 pub fn product(id: ProductId, product: &Product) -> Option<Change> {
     let (version, terms) = product.terms()?;
     let key = ("product", format!("{:020}", id.0));
-    Some(match terms {
-        Terms::Pack(terms) => change(key, terms.on_sale, || pack(id, version, terms), ("pack", id)),
-        Terms::Benefit(terms) => {
-            change(key, terms.on_sale, || benefit(id, version, terms), ("benefit", id))
-        }
-    })
+    let (kind, item, is_listed) = match terms {
+        Terms::Pack(terms) => (CatalogKind::Pack, pack(id, version, terms), terms.on_sale),
+        Terms::Benefit(terms) => (CatalogKind::Benefit, benefit(id, version, terms), terms.on_sale),
+    };
+    Some(change(key, is_listed, item, (kind, Ware::Product(id))))
 }
 
-fn pack(id: ProductId, version: u32, terms: &PackTerms) -> PackData<'_> {
-    PackData {
-        kind: "pack",
+fn pack(id: ProductId, version: u32, terms: &PackTerms) -> CatalogItem<'_> {
+    CatalogItem::Pack {
         id,
-        on_sale: true,
+        on_sale: Is,
         version,
         sku: &terms.sku,
         name: &terms.name,
@@ -132,11 +187,10 @@ fn pack(id: ProductId, version: u32, terms: &PackTerms) -> PackData<'_> {
     }
 }
 
-fn benefit(id: ProductId, version: u32, terms: &BenefitTerms) -> BenefitData<'_> {
-    BenefitData {
-        kind: "benefit",
+fn benefit(id: ProductId, version: u32, terms: &BenefitTerms) -> CatalogItem<'_> {
+    CatalogItem::Benefit {
         id,
-        on_sale: true,
+        on_sale: Is,
         version,
         sku: &terms.sku,
         name: &terms.name,
@@ -152,10 +206,9 @@ fn benefit(id: ProductId, version: u32, terms: &BenefitTerms) -> BenefitData<'_>
 #[must_use]
 pub fn package(id: PackageCode, package: &Package) -> Option<Change> {
     let terms = package.terms()?;
-    let data = || PackageData {
-        kind: "package",
+    let item = CatalogItem::Package {
         id,
-        on_sale: true,
+        on_sale: Is,
         name: &terms.name,
         name_en: &terms.name_en,
         price_cents: terms.price_cents.0,
@@ -166,7 +219,8 @@ pub fn package(id: PackageCode, package: &Package) -> Option<Change> {
         limit: terms.user_limit.map(LimitView::from),
         remaining_stock: package.left(),
     };
-    Some(change(("package", id.to_string()), terms.on_sale, data, ("package", id)))
+    let key = ("package", id.to_string());
+    Some(change(key, terms.on_sale, item, (CatalogKind::Package, Ware::Package(id))))
 }
 
 /// An event as it is now; `None` while nobody may see it.
@@ -209,15 +263,19 @@ pub fn is_seen(event: &LiveEvent) -> bool {
     }
 }
 
-/// What is taken off sale tells its name only: nobody learns the terms of what is not offered.
-fn change<D: Serialize, I: Serialize>(
+/// What is taken off sale is told once more, by its name.
+fn change(
     key: Key,
     is_listed: bool,
-    data: impl FnOnce() -> D,
-    (kind, id): (&'static str, I),
+    item: CatalogItem<'_>,
+    (kind, id): (CatalogKind, Ware),
 ) -> Change {
-    let data = if is_listed { json(&data()) } else { json(&Gone { kind, id, on_sale: false }) };
-    Change { key, data, is_listed }
+    let update = if is_listed {
+        CatalogData::OnSale(item)
+    } else {
+        CatalogData::Gone(GoneItem { kind, id, on_sale: Is })
+    };
+    Change { key, data: json(&update), is_listed }
 }
 
 fn json(data: &impl Serialize) -> String {

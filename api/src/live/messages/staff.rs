@@ -5,21 +5,30 @@ use domain::aggregate::Aggregate;
 use domain::stored::Recorded;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::super::channel::Channel;
-use super::{Event, Frame, raw, text};
+use super::{Event, Frame, Says, raw, text};
 use crate::auth::sign_in::rfc3339;
 
-#[derive(Serialize)]
-struct LogData<'a> {
+/// An event as it stands in the log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LogData<'a> {
     at: String,
     /// The stream's family, and which stream.
     aggregate_type: &'a str,
     aggregate_id: &'a str,
     event_type: &'a str,
+    /// As it is stored.
+    #[schema(value_type = Object)]
     payload: Option<&'a RawValue>,
     /// Who did it, and on what occasion.
+    #[schema(value_type = HashMap<String, String>)]
     metadata: Option<&'a RawValue>,
+}
+
+impl Says for LogData<'_> {
+    const TYPE: &'static str = "log_event";
 }
 
 /// Whether the staff is told of a family: play comes by the thousands, and is seen elsewhere.
@@ -41,7 +50,7 @@ pub fn log_event(recorded: &Recorded) -> Frame {
         metadata: raw(&event.metadata),
     };
     let cursor = recorded.place.cursor().to_string();
-    let (r#type, channel) = ("log_event", Channel::Admin);
+    let (r#type, channel) = (LogData::TYPE, Channel::Admin);
     let told = Event { r#type, channel, position, cursor: &cursor, data };
     Frame { position, text: text(&told), replaces_older: false }
 }

@@ -3,19 +3,21 @@
 use domain::account::{AccountEvent, StreakReward, level};
 use domain::id::PlayerId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::moved;
+use super::{Says, moved};
 use crate::auth::sign_in::rfc3339;
 
 /// A day of the streak that was claimed: where it stands now.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct StreakData {
+    #[schema(value_type = i64)]
     user_id: PlayerId,
     streak_count: u32,
     /// Always true.
     claimed_today: bool,
-    today: RewardData,
-    next: RewardData,
+    today: DayData,
+    next: DayData,
     awarded_gold: u64,
     awarded_xp: u64,
     /// All experience, and the level that goes with it.
@@ -25,13 +27,17 @@ pub(super) struct StreakData {
 }
 
 /// What a day of a streak pays.
-#[derive(Serialize)]
-struct RewardData {
+#[derive(Serialize, ToSchema)]
+struct DayData {
     gold: u64,
     xp: u64,
 }
 
-impl RewardData {
+impl Says for StreakData {
+    const TYPE: &'static str = "streak_update";
+}
+
+impl DayData {
     fn of_day(count: u32) -> Self {
         let StreakReward { gold, xp } = StreakReward::of_day(count);
         Self { gold: gold.amount(), xp }
@@ -49,8 +55,8 @@ impl StreakData {
             user_id,
             streak_count: *streak_count,
             claimed_today: true,
-            today: RewardData::of_day(*streak_count),
-            next: RewardData::of_day(streak_count.saturating_add(1)),
+            today: DayData::of_day(*streak_count),
+            next: DayData::of_day(streak_count.saturating_add(1)),
             awarded_gold: moved(movement),
             awarded_xp: *xp,
             xp: *xp_after,

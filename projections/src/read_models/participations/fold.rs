@@ -354,7 +354,8 @@ impl ReadModel for Participations {
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
             | ClubEvent::Invite(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
     }
 

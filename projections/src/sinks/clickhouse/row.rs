@@ -113,7 +113,8 @@ impl<'a> EventRow<'a> {
             | ClubEvent::Invite(..)
             | ClubEvent::Approval(..)
             | ClubEvent::Job(..)
-            | ClubEvent::Campaign(..) => {}
+            | ClubEvent::Campaign(..)
+            | ClubEvent::Announcement(..) => {}
         }
         Ok(row)
     }

@@ -16,6 +16,7 @@ use super::topic::{Me, Topic, accounts};
 use super::wire::{BadDoor, Weather};
 use super::witness::listen;
 use crate::app::{App, demo_database};
+use crate::contract;
 use crate::log::entries;
 
 const SLOW: usize = 40;
@@ -38,7 +39,11 @@ fn client(nodes: &Arc<Nodes>, weather: &Arc<Weather>, player: &Player) -> Client
     let tickets = Plain::new(String::new(), player.token.clone());
     let door = BadDoor::new(nodes.clone(), weather.clone(), 0, tickets);
     let first_pause = Duration::from_millis(5);
-    Client::new(door, Options { first_pause, ..Options::default() }, [Me::CHANNEL])
+    Client::new(
+        door,
+        Options { first_pause, witness: contract::witness, ..Options::default() },
+        [Me::CHANNEL],
+    )
 }
 
 /// Much happens to one player; by how much the service has grown meanwhile.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use domain::money::Wallet;
 use rand::random_range;
 use serde_json::json;
 use tests::live::{Client, Options, Plain};
@@ -13,10 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::nodes::{Nodes, Player, Setting, demo_players};
-use super::topic::{Me, Topic, accounts};
+use super::topic::{Me, Topic, Truth, accounts};
 use super::wire::{BadDoor, Weather};
 use super::witness::{Cuts, Testimony, listen};
 use crate::app::{App, demo_database};
+use crate::contract;
 use crate::log::{check, entries};
 
 /// Commands at a time.
@@ -31,8 +33,9 @@ pub struct Trial {
     pub nodes: Arc<Nodes>,
     pub weather: Arc<Weather>,
     pub cuts: Arc<Cuts>,
-    goal: watch::Sender<Option<u64>>,
-    witnesses: JoinSet<(i64, Testimony<Me>)>,
+    pub players: Vec<Player>,
+    pub goal: watch::Sender<Option<u64>>,
+    pub witnesses: JoinSet<(i64, Testimony<Me>)>,
     stop: Arc<AtomicBool>,
     working: JoinSet<()>,
 }
@@ -69,6 +72,7 @@ impl Trial {
             nodes,
             weather: Arc::default(),
             cuts: Arc::default(),
+            players: everybody.clone(),
             goal,
             witnesses: JoinSet::new(),
             stop: Arc::default(),
@@ -87,6 +91,7 @@ impl Trial {
             longest_pause: Duration::from_millis(100),
             connecting: Duration::from_secs(5),
             silence: Duration::from_secs(5),
+            witness: contract::witness,
         };
         for (number, player) in (0..screens).zip(players.iter().cycle()) {
             let tickets = Plain::with(http.clone(), String::new(), player.token.clone());
@@ -146,6 +151,7 @@ impl Trial {
         let log = entries(&database).await;
         check(&database, &log).await;
         let truths = accounts(&log);
+        self.holds_what_rest_shows(&truths).await;
         let mut verdict = Verdict::default();
         for (player, testimony) in testimonies {
             verdict.wrong.extend(
@@ -158,6 +164,20 @@ impl Trial {
             verdict.gaps += testimony.counts.gaps;
         }
         verdict
+    }
+}
+
+impl Trial {
+    /// The truth by the log is what REST answers in the end.
+    async fn holds_what_rest_shows(&self, truths: &HashMap<i64, Truth<Wallet>>) {
+        for Player { id, token } in &self.players {
+            let (status, shown) = self.nodes.get(0, "/api/users/balance", token).await;
+            assert_eq!(status, 200, "{shown}");
+            let Wallet { paid, free, debt, vip_points } = truths[id].at(u64::MAX);
+            let expected = [paid + free, paid, free, debt, vip_points];
+            let names = ["gold", "gold_paid", "gold_free", "debt", "vip_points"];
+            assert_eq!(names.map(|name| shown[name].as_u64().unwrap()), expected, "{id}: {shown}");
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rand::random_range;
 use socket2::SockRef;
 use tests::live::{Door, NoTicket, Plain};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Sleep, sleep};
 
 use super::super::nodes::Nodes;
@@ -204,10 +204,33 @@ impl Door for BadDoor {
     }
 
     async fn connect(&self, host: &str) -> io::Result<BadWire> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(INBOX)?;
-        SockRef::from(&socket).set_tcp_mss(SEGMENT)?;
-        let stream = socket.connect(host.parse().map_err(io::Error::other)?).await?;
-        Ok(BadWire::new(stream, Arc::clone(&self.weather)))
+        connect(host, &self.weather).await
     }
+}
+
+async fn connect(host: &str, weather: &Arc<Weather>) -> io::Result<BadWire> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(INBOX)?;
+    SockRef::from(&socket).set_tcp_mss(SEGMENT)?;
+    let stream = socket.connect(host.parse().map_err(io::Error::other)?).await?;
+    Ok(BadWire::new(stream, Arc::clone(weather)))
+}
+
+/// Bad wires for a client that is no part of this process: an address that leads to another node each
+/// time. It holds until the runtime ends.
+pub async fn ferry(nodes: Arc<Nodes>, weather: Arc<Weather>, first: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for node in first.. {
+            let Ok((mut near, _)) = listener.accept().await else { return };
+            let (host, weather) = (nodes.url(node).replace("http://", ""), weather.clone());
+            tokio::spawn(async move {
+                // A wire that breaks, breaks on both sides.
+                let Ok(mut far) = connect(&host, &weather).await else { return };
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    address
 }

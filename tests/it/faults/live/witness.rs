@@ -62,7 +62,7 @@ pub async fn listen<T: Topic, D: Door>(
     cuts: Arc<Cuts>,
     goal: watch::Receiver<Option<u64>>,
 ) -> Testimony<T> {
-    let mut testimony = Testimony { shown: None, stretches: vec![], counts: Counts::default() };
+    let mut testimony = Testimony::default();
     let mut stage = &cuts.connecting;
     loop {
         let change = client.next().await;
@@ -88,8 +88,15 @@ pub async fn listen<T: Topic, D: Door>(
     }
 }
 
+impl<T: Topic> Default for Testimony<T> {
+    fn default() -> Self {
+        Self { shown: None, stretches: vec![], counts: Counts::default() }
+    }
+}
+
 impl<T: Topic> Testimony<T> {
-    fn hear(&mut self, change: &Change) {
+    /// Writes down what a screen makes of a change.
+    pub fn hear(&mut self, change: &Change) {
         match change {
             Change::State { position, state, .. } => {
                 self.shown = Some(T::begin(state));

@@ -135,6 +135,13 @@ fn commands(
         command("POST", "/api/admin/users/{id}/notes", &["9"], json!({"text": "plays at night"})),
         command("DELETE", "/api/admin/users/{id}/notes/{note}", &["9", "1"], json!({})),
         command("POST", "/api/admin/users/{id}/erase", &["10"], why()),
+        command(
+            "POST",
+            "/api/admin/announcements",
+            &[],
+            json!({"about": "news", "text": "소식", "text_en": "News"}),
+        ),
+        command("POST", "/api/admin/announcements/{id}/withdraw", &["1"], json!({})),
         command("POST", "/api/admin/invites", &[], json!({"code": "DRYRUN", "max_uses": 1})),
         command("POST", "/api/admin/invites/{code}/deactivate", &["DRYRUN"], json!({})),
         command("POST", products, &[], pack),
