@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
 use crate::aggregate::{Aggregate, Event};
+use crate::announcement::{AnnouncementEvent, Announcements};
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
 use crate::campaign::{Campaign, CampaignEvent};
@@ -63,6 +64,7 @@ pub fn all() -> BTreeMap<String, Value> {
     let mut schemas = BTreeMap::new();
     family::<Account, AccountEvent>(&mut schemas);
     family::<Activity, ActivityEvent>(&mut schemas);
+    family::<Announcements, AnnouncementEvent>(&mut schemas);
     family::<Approval, ApprovalEvent>(&mut schemas);
     family::<Audit, AuditEvent>(&mut schemas);
     family::<Campaign, CampaignEvent>(&mut schemas);

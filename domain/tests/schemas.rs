@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use boon::{Compiler, Draft, Schemas};
 use domain::aggregate::Aggregate;
+use domain::announcement::Announcements;
 use domain::mission::MissionBoard;
 use domain::schema;
 use domain::schema::compatibility::{advice, broken};
@@ -41,6 +42,7 @@ fn fixtures() -> Vec<(String, Value)> {
             continue;
         }
         let family = match path.file_stem().unwrap().to_str().unwrap() {
+            "announcement" => Announcements::TYPE.to_owned(),
             "mission" => MissionBoard::TYPE.to_owned(),
             family => family.to_owned(),
         };

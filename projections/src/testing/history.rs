@@ -14,6 +14,7 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, FraudRule, Sale};
 use domain::aggregate::Aggregate;
+use domain::announcement::Announcements;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
 use domain::campaign::Campaign;
@@ -58,6 +59,7 @@ pub(crate) struct History {
     approvals: BTreeMap<ApprovalId, Stream<Approval>>,
     jobs: BTreeMap<JobId, Stream<Job>>,
     campaigns: BTreeMap<CampaignId, Stream<Campaign>>,
+    announcements: Stream<Announcements>,
     offers: BTreeMap<ReceiptCode, Offer>,
     sales: Vec<(i64, Sale)>,
     unpaid: Vec<(i64, ReceiptCode)>,
@@ -117,6 +119,7 @@ impl History {
             approvals: BTreeMap::new(),
             jobs: BTreeMap::new(),
             campaigns: BTreeMap::new(),
+            announcements: Stream::default(),
             offers: BTreeMap::new(),
             sales: Vec::new(),
             unpaid: Vec::new(),

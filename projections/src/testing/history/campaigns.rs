@@ -1,10 +1,11 @@
 //! Mail campaigns: drawn up, tried, started, stopped and resumed, finished.
 
 use chrono::TimeDelta;
+use domain::announcement::{About, AnnouncementCommand, Notice, TheClub};
 use domain::campaign::{
     Audience, Campaign, CampaignCommand, CampaignCounts, CampaignTerms, Segment,
 };
-use domain::id::{CampaignId, PlayerId};
+use domain::id::{AnnouncementId, CampaignId, PlayerId};
 use domain::stored::StoredEvent;
 use rand::Rng;
 
@@ -40,6 +41,21 @@ impl History {
             }
         };
         self.campaigns.entry(id).or_default().ask(id, &command, out);
+        self.announce(what, out);
+    }
+
+    /// Tells of some campaigns at the club, too, and takes some of that back.
+    fn announce(&mut self, what: i64, out: &mut Vec<StoredEvent>) {
+        let at = self.now();
+        let command = if what < 3 {
+            let ends_at = (what > 0).then(|| at + TimeDelta::hours(what));
+            let (text, text_en) = ("\"소식\"".into(), "News\\".into());
+            let notice = Notice { about: About::News, text, text_en, ends_at };
+            AnnouncementCommand::Publish { at, notice }
+        } else {
+            AnnouncementCommand::Withdraw { at, announcement_id: AnnouncementId(what) }
+        };
+        self.announcements.ask(TheClub, &command, out);
     }
 }
 

@@ -98,7 +98,7 @@ async fn a_pending_range_is_tried_again_unchanged_by_whoever_comes_next() {
     let clickhouse = super::clickhouse();
     let (pool, ..) = followed(&clickhouse, 84, 700).await;
     let mut writer = Writer::resumed(&pool, 84).await;
-    let more = writer.append(grants(1_000_000, 300, 1)).await;
+    let more = writer.append(grants(2_000_000, 300, 1)).await;
     let (first, last) = (more[0].place.position, more[199].place);
     let range = books::Range { from: first, to: last };
     let mut connection = pool.acquire().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_poisoned_event_is_set_aside_alone_and_comes_in_once_it_can() {
     let constraint = "alter table events add constraint no_poison check stream != '1000007'";
     clickhouse.ask(constraint).done().await.unwrap();
     let mut writer = Writer::resumed(&pool, 85).await;
-    let mut events = grants(1_000_000, 40, 1);
+    let mut events = grants(2_000_000, 40, 1);
     // A shape that this program does not know.
     let (sequence, payload) = (3, r#"{"type":"sign_up_bonus_granted"}"#.into());
     events.push(StoredEvent { sequence, payload, ..events[3].clone() });
