@@ -85,7 +85,26 @@ async fn records_are_cloud_events_keyed_by_player_in_the_partition_that_any_clie
     for record in &records {
         let partition = i32::try_from(murmur2(record.key.as_bytes()) & 0x7fff_ffff).unwrap() % 12;
         assert_eq!(record.partition, partition, "{record:?}");
+        is_as_its_schema_says(record);
     }
+}
+
+/// Whoever has the folder docs/events finds the schema by the record alone.
+fn is_as_its_schema_says(record: &Record) {
+    let id = record.headers["ce_dataschema"].strip_prefix("urn:club:event:").unwrap();
+    let [family, event, version] = id.split(':').collect::<Vec<_>>().try_into().unwrap();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let path = format!("{root}/../docs/events/{family}/{event}.{version}.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let payload: Value = serde_json::from_str(&record.payload).unwrap();
+    let found: Vec<_> = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap()
+        .iter_errors(&payload)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(found.is_empty(), "{record:?}: {found:?}");
 }
 
 #[tokio::test]
