@@ -23,6 +23,16 @@ pub fn fits(message: &str) -> Result<(), String> {
     CONTRACT.judge(&value).map(drop)
 }
 
+/// Whether a value is as a schema by itself says; if not, why.
+pub fn is_as_says(schema: Value, value: &Value) -> Result<(), String> {
+    let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+    compiler.set_default_draft(Draft::V2020_12);
+    compiler.enable_format_assertions();
+    compiler.add_resource("schema.json", schema).unwrap();
+    let compiled = compiler.compile("schema.json", &mut schemas).unwrap();
+    schemas.validate(value, compiled).map_err(|error| format!("{error:#}"))
+}
+
 /// Which of the published messages it is, by its name.
 pub fn name_of(message: &Value) -> Option<String> {
     let form = CONTRACT.judge(message).ok()?;
