@@ -24,7 +24,7 @@ const ALL: &[(&str, &str)] = &[
     ("0015_signing_keys", include_str!("../../../migrations/0015_signing_keys.sql")),
     ("0016_mail", include_str!("../../../migrations/0016_mail.sql")),
     ("0017_people", include_str!("../../../migrations/0017_people.sql")),
-    ("0019_olap", include_str!("../../../migrations/0019_olap.sql")),
+    ("0018_olap", include_str!("../../../migrations/0018_olap.sql")),
 ];
 
 /// The files above, as sqlx takes them.

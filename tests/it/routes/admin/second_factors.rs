@@ -34,7 +34,8 @@ const MONEY: [&str; 7] = [
     "settle_payments",
 ];
 /// What the staff does besides.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
+    "announce",
     "ban",
     "edit_invites",
     "edit_players",
