@@ -115,10 +115,10 @@ async fn a_pending_range_is_tried_again_unchanged_by_whoever_comes_next() {
 async fn a_poisoned_event_is_set_aside_alone_and_comes_in_once_it_can() {
     let clickhouse = super::clickhouse();
     let (pool, ..) = followed(&clickhouse, 85, 700).await;
-    let constraint = "alter table events add constraint no_poison check stream != '1000007'";
+    let constraint = "alter table events add constraint no_poison check stream != '3000007'";
     clickhouse.ask(constraint).done().await.unwrap();
     let mut writer = Writer::resumed(&pool, 85).await;
-    let mut events = grants(2_000_000, 40, 1);
+    let mut events = grants(3_000_000, 40, 1);
     // A shape that this program does not know.
     let (sequence, payload) = (3, r#"{"type":"sign_up_bonus_granted"}"#.into());
     events.push(StoredEvent { sequence, payload, ..events[3].clone() });
@@ -129,7 +129,7 @@ async fn a_poisoned_event_is_set_aside_alone_and_comes_in_once_it_can() {
     let aside = set_aside(&pool).await.unwrap();
     let poisoned: Vec<&Recorded> = written
         .iter()
-        .filter(|it| &*it.event.aggregate_id == "1000007" || it.event.sequence == 3)
+        .filter(|it| &*it.event.aggregate_id == "3000007" || it.event.sequence == 3)
         .collect();
     let expected: Vec<u64> = poisoned.iter().map(|it| it.place.position).collect();
     assert_eq!(aside.iter().map(|it| it.position).collect::<Vec<_>>(), expected);
