@@ -38,7 +38,7 @@ bench: ## measure, on a private durable PostgreSQL (ARGS go to the benchmark)
 	@ops/setup
 	@ops/clickhouse install
 	@ops/kafka install
-	@ops/postgres with --dir .local/postgres-bench -- ops/clickhouse with -- cargo bench -p tests -- $(ARGS)
+	@ops/postgres with --dir .local/postgres-bench -- ops/clickhouse with -- cargo bench -p tests --bench club -- $(ARGS)
 
 reset: ## stop the local servers and delete all they stored (.local)
 	@ops/kafka stop
