@@ -1,6 +1,7 @@
 //! The databases of a run: made fresh, dropped again.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use sqlx::{Connection, Executor, PgConnection};
@@ -17,7 +18,10 @@ pub struct Database {
 impl Database {
     /// Makes an empty one. `purpose` makes its name, with this process's id.
     pub async fn create(server_url: &str, purpose: &str) -> Result<Self> {
-        let name = format!("bench_{purpose}_{}", std::process::id());
+        // A purpose may come twice in a run: a club that was stopped is started anew.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (number, run) = (MADE.fetch_add(1, Ordering::Relaxed), std::process::id());
+        let name = format!("bench_{purpose}_{number}_{run}");
         let url = with_database(server_url, &name)?;
         let mut server = connect(server_url).await?;
         server.execute(format!("create database {name}").as_str()).await?;
@@ -28,7 +32,7 @@ impl Database {
     pub async fn drop_old(server_url: &str) -> Result<()> {
         let mut server = connect(server_url).await?;
         let names: Vec<String> = sqlx::query_scalar(
-            r"select datname::text from pg_database where datname ~ '^bench_[a-z_]+_\d+$'",
+            r"select datname::text from pg_database where datname ~ '^bench_[a-z0-9_]+_\d+$'",
         )
         .fetch_all(&mut server)
         .await?;
