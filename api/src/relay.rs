@@ -1,224 +1,91 @@
-//! The relay: publishes every event of the log to Kafka, once and in order, for whoever wants our events.
-//!
-//! A page of the log is one Kafka transaction, and the place behind it is written in that very
-//! transaction: whoever reads what is committed sees each event once, whatever crashes. The place is
-//! read back at every start, so what became of a transaction that nobody saw the end of is never a
-//! question. docs/consuming-events.md is what consumers are told.
+//! The role `relay`: a process that publishes events and does nothing else. It answers `/health`, `/ready`
+//! and `/metrics`. Nodes of the service do the same work where brokers are named: whoever has the lease
+//! does it, all others stand by.
 
-mod client;
-mod place;
-mod producer;
-mod record;
-mod role;
-mod topics;
+use std::io::Write;
 
-use std::time::Duration;
-
-use domain::stored::{Place, Recorded};
-use projections::checkpoint::{self, Checkpoint};
-use projections::engine::Pace;
+use anyhow::{Context, bail};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::engine::{Engine, Followers};
 use projections::feed::Feed;
-use projections::follower::{FollowerError, Resume, Sink};
-use rdkafka::error::KafkaError;
-use sqlx::types::Uuid;
-use tokio::task::block_in_place;
-use tokio::time::Instant;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-pub use role::run;
+use super::{Kafka, Relay};
+use crate::config::Config;
+use crate::routes::health;
+use crate::serve::{ending_signal, told};
+use crate::{database, telemetry};
 
-use crate::config::KafkaConfig;
-use place::StoredPlace;
-use producer::Transactions;
-use record::Source;
+/// For reading the log and telling the place.
+const CONNECTIONS: u32 = 4;
 
-/// What `/ready`, metrics and `read.followers` call it. Forever.
-pub const NAME: &str = "kafka";
-/// A transaction costs the broker a few writes for each partition, however many events are in it.
-const PACE: Pace = Pace { busy: Duration::from_millis(100), awaited: Duration::from_millis(10) };
-/// How often the place is told to the database, where nodes that stand by and operators see it.
-const TELL: Duration = Duration::from_secs(1);
-
-/// Where events are published.
-#[derive(Debug, Clone)]
-pub struct Kafka {
-    /// Addresses of brokers.
-    pub brokers: String,
-    /// The topic of events.
-    pub topic: String,
+#[derive(Clone)]
+struct Parts {
+    followers: Followers,
+    metrics: PrometheusHandle,
 }
 
-impl Kafka {
-    /// As the settings say; `None` if nothing is to be published.
-    #[must_use]
-    pub fn of(config: &KafkaConfig) -> Option<Self> {
-        let topic = config.topic.clone();
-        config.brokers.clone().map(|brokers| Self { brokers, topic })
-    }
+/// Runs the relay until it is told to end.
+///
+/// # Errors
+/// If no brokers are named, the database is not one of this program, or it cannot listen.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let Some(kafka) = Kafka::of(&config.kafka) else {
+        bail!("KAFKA_BROKERS is not set: the relay has nobody to publish to");
+    };
+    database::insist_on_migrations(&config.database).await?;
+    let metrics = telemetry::start_metrics()?;
+    let pool = database::service_pool(&config.database, CONNECTIONS).await?;
+    let feed = Feed::polling(pool);
+    let (stop, stopping) = watch::channel(false);
+    let mut engine = Engine::new(feed.clone(), stopping.clone());
+    engine.sink(Relay::new(kafka, feed));
+    let listen = config.kafka.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("CLUB_RELAY_LISTEN {listen} cannot be listened on"))?;
+    let address = listener.local_addr()?;
+    let routes = routes(Parts { followers: engine.followers(), metrics });
+    let server = axum::serve(listener, routes).with_graceful_shutdown(told(stopping));
+    let server = tokio::spawn(async move { server.await });
+    tracing::info!(%address, topic = config.kafka.topic, "the relay is at work");
+    writeln!(std::io::stdout(), "listening on http://{address}")?;
 
-    /// The topic that holds the relay's place.
-    fn place_topic(&self) -> String {
-        format!("{}.place", self.topic)
-    }
+    let signal = ending_signal().await?;
+    tracing::info!(signal, "ending: the transaction under way is finished");
+    stop.send_replace(true);
+    engine.stopped().await;
+    server.await??;
+    Ok(())
 }
 
-/// Why the relay cannot go on. Everything is tried again with another producer.
-#[derive(Debug, thiserror::Error)]
-enum RelayError {
-    /// A broker refused, or none answered.
-    #[error("{step}: {source}")]
-    Kafka {
-        /// What was tried.
-        step: &'static str,
-        /// What came of it.
-        source: KafkaError,
-    },
-    /// What is said about an event cannot be read.
-    #[error("what is said about the event at position {position} cannot be read: {source}")]
-    Metadata {
-        /// Which event.
-        position: u64,
-        /// What does not fit.
-        source: serde_json::Error,
-    },
-    /// What stands in the topic of places is no place.
-    #[error("the record in {0} is not a place: another program has written there")]
-    NotAPlace(String),
-    /// The topic was made anew behind the relay's back.
-    #[error(
-        "{topic} holds {records} records at most, and {published} events have been published to it: it \
-         was made anew. name another topic by KAFKA_TOPIC, and all events are published there"
-    )]
-    TopicIsAnother {
-        /// Which.
-        topic: String,
-        /// How many records it can hold.
-        records: u64,
-        /// How many it should.
-        published: u64,
-    },
-    /// Nobody knows how far the relay was.
-    #[error(
-        "{topic} holds events and {topic}.place has no place: what was published is not known. name \
-         another topic by KAFKA_TOPIC, and all events are published there"
-    )]
-    PlaceIsLost {
-        /// Which.
-        topic: String,
-    },
+fn routes(parts: Parts) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(parts)
 }
 
-/// Puts what was tried beside what came of it.
-fn failed(step: &'static str) -> impl Fn(KafkaError) -> RelayError {
-    move |source| RelayError::Kafka { step, source }
+async fn ready(State(parts): State<Parts>) -> Response {
+    let followers = parts.followers.status().await;
+    let is_ready = followers.iter().all(|follower| follower.state.is_well());
+    let (status, word) = match is_ready {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    (status, Json(json!({"status": word, "followers": followers}))).into_response()
 }
 
-/// See the module.
-pub struct Relay {
-    kafka: Kafka,
-    feed: Feed,
-    at_work: Option<AtWork>,
-}
-
-/// A producer that nobody else has fenced off yet, and what it has done.
-struct AtWork {
-    transactions: Transactions,
-    source: Source,
-    /// The last event in the open transaction.
-    sent: Option<Place>,
-    /// The last event that consumers see.
-    committed: Option<Place>,
-    /// What the database was told, and when.
-    told: (Option<Place>, Instant),
-}
-
-impl Relay {
-    /// Not at work yet.
-    #[must_use]
-    pub fn new(kafka: Kafka, feed: Feed) -> Self {
-        Self { kafka, feed, at_work: None }
-    }
-
-    async fn source(&self) -> Result<Source, FollowerError> {
-        let sql = "select log_id from log_head";
-        let log_id: Uuid = sqlx::query_scalar(sql).fetch_one(self.feed.pool()).await?;
-        Ok(Source::new(&log_id))
-    }
-
-    /// Nodes that stand by, and operators, look into the database; the truth is in Kafka.
-    async fn tell(&mut self) -> Result<(), FollowerError> {
-        let Some(at_work) = &mut self.at_work else { return Ok(()) };
-        let Some(place) = at_work.committed else { return Ok(()) };
-        let (told, at) = at_work.told;
-        if told == Some(place) || (told.is_some() && at.elapsed() < TELL) {
-            return Ok(());
-        }
-        let mut connection = self.feed.pool().acquire().await?;
-        checkpoint::put(&mut connection, NAME, &Checkpoint::only(place)).await?;
-        at_work.told = (Some(place), Instant::now());
-        Ok(())
-    }
-}
-
-impl Sink for Relay {
-    const NAME: &'static str = NAME;
-    const LEASED: bool = true;
-    const PACE: Option<Pace> = Some(PACE);
-
-    async fn resume(&mut self) -> Result<Resume, FollowerError> {
-        // The producer before this one may have failed in a way that it does not recover from.
-        block_in_place(|| self.at_work = None);
-        let source = self.source().await?;
-        let kafka = &self.kafka;
-        let (transactions, place) =
-            block_in_place(|| start(kafka)).map_err(FollowerError::handler)?;
-        let (sent, told) = (None, (None, Instant::now()));
-        self.at_work = Some(AtWork { transactions, source, sent, committed: place, told });
-        Ok(place.map_or(Resume::Genesis, Resume::After))
-    }
-
-    async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
-        let Some(at_work) = &mut self.at_work else { return Err(FollowerError::Superseded) };
-        block_in_place(|| at_work.send(events)).map_err(FollowerError::handler)
-    }
-
-    async fn settle(&mut self) -> Result<(), FollowerError> {
-        if let Some(at_work) = &mut self.at_work {
-            block_in_place(|| at_work.commit()).map_err(FollowerError::handler)?;
-        }
-        self.tell().await
-    }
-
-    async fn idle(&mut self) -> Result<(), FollowerError> {
-        self.tell().await
-    }
-}
-
-/// Makes the topics, fences off whoever published before and finishes what they left open, and only
-/// then reads how far they came: nobody can move that place any more but this producer.
-fn start(kafka: &Kafka) -> Result<(Transactions, Option<Place>), RelayError> {
-    topics::insist_on_them(kafka)?;
-    let transactions = Transactions::start(kafka)?;
-    let place = place::read(kafka)?;
-    Ok((transactions, place))
-}
-
-impl AtWork {
-    fn send(&mut self, events: &[Recorded]) -> Result<(), RelayError> {
-        let Some(last) = events.last() else { return Ok(()) };
-        if self.sent.is_none() {
-            self.transactions.begin()?;
-        }
-        self.sent = Some(last.place);
-        events.iter().try_for_each(|event| self.transactions.send(event, &self.source))
-    }
-
-    fn commit(&mut self) -> Result<(), RelayError> {
-        let Some(place) = self.sent else { return Ok(()) };
-        self.transactions.commit(&StoredPlace::of(&place))?;
-        let before = self.committed.map_or(0, |place| place.position);
-        metrics::counter!("club_relay_events_total").increment(place.position - before);
-        metrics::counter!("club_relay_transactions_total").increment(1);
-        (self.sent, self.committed) = (None, Some(place));
-        Ok(())
-    }
+async fn metrics(State(parts): State<Parts>) -> Response {
+    parts.metrics.run_upkeep();
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], parts.metrics.render()).into_response()
 }

@@ -72,6 +72,12 @@ const ABOUT_THE_ROWS: [u32; 14] = [
 ];
 
 impl ClickHouseError {
+    /// Whether the database or a table of it is not there, or not any more.
+    pub(super) fn is_about_the_tables(&self) -> bool {
+        // UNKNOWN_TABLE, UNKNOWN_DATABASE
+        matches!(self, Self::Refused { code: Some(60 | 81), .. })
+    }
+
     /// Whether the rows are to blame, and not the server.
     pub(super) fn is_about_the_rows(&self) -> bool {
         matches!(self, Self::Refused { code: Some(code), .. } if ABOUT_THE_ROWS.contains(code))

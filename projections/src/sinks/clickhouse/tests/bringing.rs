@@ -19,7 +19,7 @@ use super::figures::followed;
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::follower::FollowerState;
-use crate::testing::{Writer, stored, tamper};
+use crate::testing::{Writer, database, stored, tamper};
 
 const SOON: Duration = Duration::from_secs(60);
 const EVER: (NaiveDate, NaiveDate) =
@@ -109,6 +109,16 @@ async fn a_pending_range_is_tried_again_unchanged_by_whoever_comes_next() {
     run(&clickhouse, &pool).until(writer.head.position).await;
     is_exactly_the_log(&clickhouse, &pool, writer.head.position).await;
     assert_eq!(books::pending(&mut connection).await.unwrap(), None);
+}
+
+/// Whoever counts before the tables are made finds nothing in them, and no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_server_holds_nothing_and_a_missing_one_is_a_failure() {
+    let (clickhouse, pool) = (super::clickhouse(), database().await);
+    let found = completeness(&clickhouse, &pool).await.unwrap();
+    assert_eq!((found.place, found.distinct, found.rows), (0, 0, 0));
+    let nobody = ClickHouseConfig { url: "http://127.0.0.1:9".into(), ..clickhouse.config };
+    completeness(&ClickHouse::new(nobody), &pool).await.unwrap_err();
 }
 
 #[tokio::test(flavor = "multi_thread")]
