@@ -6,7 +6,7 @@ use clickhouse::Row;
 use domain::account::{AccountEvent, RewardSource};
 use domain::activity::ActivityEvent;
 use domain::event::ClubEvent;
-use domain::money::{Cents, Direction};
+use domain::money::Direction;
 use domain::stored::{DecodeError, Recorded};
 use serde::{Deserialize, Serialize};
 
@@ -94,9 +94,8 @@ impl<'a> EventRow<'a> {
             ClubEvent::Account(player, event) => {
                 row.player = player.0;
                 row.move_gold(event);
-                row.step_of_purchase(event);
                 row.reward(event);
-                row.take_part(event);
+                row.tell_apart(event);
             }
             ClubEvent::Activity(player, event) => {
                 row.player = player.0;
@@ -188,65 +187,45 @@ impl<'a> EventRow<'a> {
             (balance.paid, balance.free, balance.debt);
     }
 
-    fn step_of_purchase(&mut self, event: &AccountEvent) {
-        let mut step = |step, receipt: &dyn ToString| {
-            (self.step, self.receipt) = (step, receipt.to_string());
-        };
+    /// What an event of an account is about, besides gold that moves: every one by name, so that none is
+    /// forgotten.
+    #[expect(clippy::too_many_lines, reason = "a table: what each event is counted as")]
+    fn tell_apart(&mut self, event: &AccountEvent) {
         match event {
             AccountEvent::PurchaseRequested { receipt_code, offer, .. } => {
-                step("requested", receipt_code);
+                self.step("requested", receipt_code);
                 (self.ware, self.quantity) = (offer.ware.to_string(), count(offer.quantity));
                 (self.cents, self.gold) = (offer.total_cents.0, offer.gold.amount());
                 self.currency = offer.currency.into();
             }
-            AccountEvent::PurchaseCompleted { receipt_code, .. } => step("completed", receipt_code),
+            AccountEvent::PurchaseCompleted { receipt_code, .. } => {
+                self.step("completed", receipt_code);
+            }
             AccountEvent::PurchaseFailed { receipt_code, reason, .. } => {
-                step("failed", receipt_code);
+                self.step("failed", receipt_code);
                 self.reason = reason.name();
             }
             AccountEvent::PurchaseVoided { receipt_code, reason, .. } => {
-                step("voided", receipt_code);
+                self.step("voided", receipt_code);
                 self.reason = reason.name();
             }
             AccountEvent::LateCaptureRefunded { receipt_code, amount_cents, .. } => {
-                step("captured_late", receipt_code);
-                self.given_back(*amount_cents);
+                self.step("captured_late", receipt_code);
+                self.cents = amount_cents.0;
             }
             AccountEvent::PurchaseRefunded { receipt_code, amount_cents, .. } => {
-                step("refunded", receipt_code);
-                self.given_back(*amount_cents);
+                self.step("refunded", receipt_code);
+                self.cents = amount_cents.0;
             }
             AccountEvent::PurchaseChargedBack { receipt_code, amount_cents, .. } => {
-                step("charged_back", receipt_code);
-                self.given_back(*amount_cents);
+                self.step("charged_back", receipt_code);
+                self.cents = amount_cents.0;
             }
             AccountEvent::BenefitPurchased { receipt_code, offer, .. } => {
-                step("bought", receipt_code);
+                self.step("bought", receipt_code);
                 (self.ware, self.quantity) = (offer.product_id.to_string(), count(offer.quantity));
                 self.gold = offer.price.amount();
             }
-            _ => {}
-        }
-    }
-
-    fn given_back(&mut self, cents: Cents) {
-        self.cents = cents.0;
-    }
-
-    fn reward(&mut self, event: &AccountEvent) {
-        if let Some(paid) = event.reward() {
-            self.reward = match paid.source {
-                RewardSource::Event(_) => "event",
-                RewardSource::Mission(_) => "mission",
-                RewardSource::Place(..) => "place",
-                RewardSource::Gift => "gift",
-            };
-            self.reward_gold = paid.reward.gold();
-            (self.reward_points, self.reward_xp) = (paid.reward.vip_points, paid.reward.xp);
-            let items = paid.reward.items.iter().map(|item| count(item.quantity));
-            self.reward_items = items.fold(0, u16::saturating_add);
-        }
-        match event {
             AccountEvent::StreakClaimed { xp, movement, .. } => {
                 (self.reward, self.reward_xp) = ("streak", *xp);
                 self.reward_gold = movement.gold.plus(movement.debt).total();
@@ -254,25 +233,56 @@ impl<'a> EventRow<'a> {
             AccountEvent::VipClaimed { vip_points, .. } => {
                 (self.reward, self.reward_points) = ("vip", *vip_points);
             }
-            _ => {}
+            AccountEvent::EventJoined { event_id, occurrence, .. } => {
+                self.goal("joined", format!("event/{event_id}/{}", moment(&occurrence.starts_at)));
+            }
+            AccountEvent::EventClaimed { event_id, occurrence_at, .. } => {
+                self.goal("claimed", format!("event/{event_id}/{}", moment(occurrence_at)));
+            }
+            AccountEvent::MissionClaimed { mission_id, period, .. } => {
+                self.goal("claimed", format!("mission/{mission_id}/{period}"));
+            }
+            AccountEvent::AccountOpened { .. }
+            | AccountEvent::AccountClosed { .. }
+            | AccountEvent::SignUpBonusGranted { .. }
+            | AccountEvent::GoldGranted { .. }
+            | AccountEvent::GrantTakenBack { .. }
+            | AccountEvent::VipPointsGranted { .. }
+            | AccountEvent::GoldSpent { .. }
+            | AccountEvent::RefundRequested { .. }
+            | AccountEvent::RefundFailed { .. }
+            | AccountEvent::PurchasesBlocked { .. }
+            | AccountEvent::ItemUsed { .. }
+            | AccountEvent::ItemExpired { .. }
+            | AccountEvent::ItemRefunded { .. }
+            | AccountEvent::SpendLimitSet { .. }
+            | AccountEvent::CoolingOffStarted { .. }
+            | AccountEvent::SelfExcluded { .. }
+            | AccountEvent::PlaceRewarded { .. }
+            | AccountEvent::RewardGifted { .. } => {}
         }
     }
 
-    fn take_part(&mut self, event: &AccountEvent) {
-        let moment = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-        let (step, goal) = match event {
-            AccountEvent::EventJoined { event_id, occurrence, .. } => {
-                ("joined", format!("event/{event_id}/{}", moment(&occurrence.starts_at)))
-            }
-            AccountEvent::EventClaimed { event_id, occurrence_at, .. } => {
-                ("claimed", format!("event/{event_id}/{}", moment(occurrence_at)))
-            }
-            AccountEvent::MissionClaimed { mission_id, period, .. } => {
-                ("claimed", format!("mission/{mission_id}/{period}"))
-            }
-            _ => return,
-        };
+    fn step(&mut self, step: &'static str, receipt: &impl ToString) {
+        (self.step, self.receipt) = (step, receipt.to_string());
+    }
+
+    fn goal(&mut self, step: &'static str, goal: String) {
         (self.goal_step, self.goals) = (step, vec![goal]);
+    }
+
+    fn reward(&mut self, event: &AccountEvent) {
+        let Some(paid) = event.reward() else { return };
+        self.reward = match paid.source {
+            RewardSource::Event(_) => "event",
+            RewardSource::Mission(_) => "mission",
+            RewardSource::Place(..) => "place",
+            RewardSource::Gift => "gift",
+        };
+        self.reward_gold = paid.reward.gold();
+        (self.reward_points, self.reward_xp) = (paid.reward.vip_points, paid.reward.xp);
+        let items = paid.reward.items.iter().map(|item| count(item.quantity));
+        self.reward_items = items.fold(0, u16::saturating_add);
     }
 
     fn play(&mut self, event: &ActivityEvent) {
@@ -285,6 +295,10 @@ impl<'a> EventRow<'a> {
             self.goal_step = "reached";
         }
     }
+}
+
+fn moment(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn count(quantity: domain::money::Quantity) -> u16 {
