@@ -1,7 +1,5 @@
 -- People who are signed up and edited by the staff. Who has signed somebody up, and with which role, must
 -- be known until the account is open: whoever finishes a sign-up that was cut off does it in that name.
--- Edits by the staff raise the same version as a player's own: neither overwrites what they have not seen.
-alter table identity.users rename column profile_version to version;
 alter table identity.users
     -- The number of who of the staff made the row. Null: they signed up themselves.
     add column made_by   bigint,

@@ -55,7 +55,7 @@ pub struct Profiles {
 }
 
 const SELECT: &str = "select id, site_id, nickname, language, users.email, marketing_mail,
-        version, link.email as pending_email
+        profile_version, link.email as pending_email
    from identity.users left join identity.mail_tokens link
      on link.user_id = id and link.purpose = 'confirm_email' and link.expires_at > $2
   where id = $1";
@@ -121,7 +121,7 @@ impl Profiles {
             return Ok(false);
         }
         let update = "update identity.users set nickname = $2, language = $3, marketing_mail = $4,
-                             version = version + 1 where id = $1";
+                             profile_version = profile_version + 1 where id = $1";
         sqlx::query(update)
             .bind(before.id.0)
             .bind(nickname)
@@ -221,7 +221,7 @@ impl Profiles {
         let mut transaction = self.pool.begin().await?;
         let purpose = Purpose::ConfirmEmail;
         let taken_up = self.mail.tokens.take(&mut transaction, purpose, token, now).await?;
-        let update = "update identity.users set email = $2, version = version + 1
+        let update = "update identity.users set email = $2, profile_version = profile_version + 1
                        where id = $1";
         sqlx::query(update)
             .bind(taken_up.player.0)
@@ -241,7 +241,7 @@ impl Profiles {
     /// If the database does not answer.
     pub async fn unsubscribe(&self, id: PlayerId) -> Result<bool, ApiError> {
         let update = "update identity.users
-                         set marketing_mail = false, version = version + 1
+                         set marketing_mail = false, profile_version = profile_version + 1
                        where id = $1 and marketing_mail";
         let done = sqlx::query(update).bind(id.0).execute(&self.pool).await?;
         Ok(done.rows_affected() > 0)
@@ -249,7 +249,7 @@ impl Profiles {
 }
 
 fn profile(row: &PgRow) -> Result<Profile, sqlx::Error> {
-    let version: i32 = row.try_get("version")?;
+    let version: i32 = row.try_get("profile_version")?;
     Ok(Profile {
         id: PlayerId(row.try_get("id")?),
         site_id: row.try_get("site_id")?,

@@ -128,7 +128,8 @@ pub struct Users(PgPool);
 const COLUMNS: &str =
     "id, site_id, nickname, password_hash, state, created_at, invite_code, made_by, role_wish";
 /// What the staff sees.
-const SHOWN: &str = "id, site_id, nickname, phone_number, language, version, state, created_at";
+const SHOWN: &str =
+    "id, site_id, nickname, phone_number, language, profile_version, state, created_at";
 
 impl Users {
     /// In this database.
@@ -339,7 +340,7 @@ fn person(row: &PgRow) -> Result<Person, ApiError> {
         nickname: row.try_get("nickname")?,
         phone_number: row.try_get("phone_number")?,
         language: row.try_get("language")?,
-        version: row.try_get::<i32, _>("version")?.cast_unsigned().into(),
+        version: row.try_get::<i32, _>("profile_version")?.cast_unsigned().into(),
         is_active: row.try_get::<&str, _>("state")? == "active",
         created_at: row.try_get("created_at")?,
     })

@@ -161,8 +161,8 @@ impl Users {
         let edited: Option<i32> = sqlx::query_scalar(
             "update identity.users
                 set nickname = coalesce($3, nickname), phone_number = coalesce($4, phone_number),
-                    language = coalesce($5, language), version = version + 1
-              where id = $1 and version = $2 returning version",
+                    language = coalesce($5, language), profile_version = profile_version + 1
+              where id = $1 and profile_version = $2 returning profile_version",
         )
         .bind(player.0)
         .bind(version.cast_signed())
