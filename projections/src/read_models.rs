@@ -7,6 +7,8 @@
 //!
 //! A new read model: one file below, one line in [`all`].
 
+use std::collections::BTreeMap;
+
 use domain::account::LedgerEntry;
 use domain::event::ClubEvent;
 use domain::stored::{Recorded, StoredEvent};
@@ -122,6 +124,22 @@ pub(crate) trait ReadModel: Send + Sync {
     fn only_grows(&self) -> bool {
         false
     }
+}
+
+/// For rows that one event begins and others change: copies those in that are new, and hands back what changes
+/// rows that are there. Of what was gathered nothing is left.
+pub(crate) async fn bring_new<K: Ord + Copy + Send, C: Send>(
+    gathered: &mut BTreeMap<K, C>,
+    (is_new, copy_out): (impl Fn(&C) -> bool + Send, impl Fn(&C, K, &mut CopyRows) + Send),
+    connection: &mut PgConnection,
+    table: &str,
+) -> Result<BTreeMap<K, C>, FollowerError> {
+    let (new, changes): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        std::mem::take(gathered).into_iter().partition(|(_, change)| is_new(change));
+    let mut rows = CopyRows::default();
+    new.iter().for_each(|(key, change)| copy_out(change, *key, &mut rows));
+    rows.copy_into(connection, table).await?;
+    Ok(changes)
 }
 
 /// An event as read models see it.

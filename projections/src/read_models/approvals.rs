@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
-use super::{At, Entry, ReadError, ReadModel, named, number, read_at, table};
+use super::{At, Entry, ReadError, ReadModel, bring_new, named, number, read_at, table};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 use crate::position::bound_to_sql;
@@ -278,12 +278,9 @@ impl ReadModel for Approvals {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, ended): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.requested.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(id, change)| change.copy_out(*id, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.requested.is_some();
+            let new = (is_new, Change::copy_out);
+            let ended = bring_new(&mut self.0, new, connection, &table).await?;
             end(ended, connection, &table).await
         })
     }

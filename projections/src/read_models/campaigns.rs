@@ -13,8 +13,8 @@ use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
 use super::{
-    At, Entry, ReadError, ReadModel, json, named, number, optional_json, optional_number, read_at,
-    table, to_json,
+    At, Entry, ReadError, ReadModel, bring_new, json, named, number, optional_json,
+    optional_number, read_at, table, to_json,
 };
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
@@ -222,12 +222,9 @@ impl ReadModel for Campaigns {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, changes): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.drawn_up.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(id, change)| change.copy_out(*id, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.drawn_up.is_some();
+            let new = (is_new, Change::copy_out);
+            let changes = bring_new(&mut self.0, new, connection, &table).await?;
             for (id, change) in &changes {
                 update(*id, change, connection, &table).await?;
             }

@@ -12,7 +12,9 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
-use super::{At, Entry, ReadError, ReadModel, named, number, optional_number, read_at, table};
+use super::{
+    At, Entry, ReadError, ReadModel, bring_new, named, number, optional_number, read_at, table,
+};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 use crate::position::bound_to_sql;
@@ -278,12 +280,9 @@ impl ReadModel for JobLines {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, settled): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.listed.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(line, change)| change.copy_out(*line, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.listed.is_some();
+            let new = (is_new, Change::copy_out);
+            let settled = bring_new(&mut self.0, new, connection, &table).await?;
             update(settled, connection, &table).await
         })
     }

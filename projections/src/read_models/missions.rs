@@ -11,7 +11,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
-use super::{At, Entry, ReadError, ReadModel, json, number, optional_number, read_at};
+use super::{At, Entry, ReadError, ReadModel, bring_new, json, number, optional_number, read_at};
 use super::{table, to_json};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
@@ -189,12 +189,9 @@ impl ReadModel for Missions {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, changes): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.defined.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(id, change)| change.copy_out(*id, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.defined.is_some();
+            let new = (is_new, Change::copy_out);
+            let changes = bring_new(&mut self.0, new, connection, &table).await?;
             update(changes, connection, &table).await
         })
     }

@@ -17,7 +17,9 @@ use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
 use super::catalog::{copy_user_limit, user_limit};
-use super::{At, Entry, ReadError, ReadModel, number, optional_number, purchases, read_at, table};
+use super::{
+    At, Entry, ReadError, ReadModel, bring_new, number, optional_number, purchases, read_at, table,
+};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 
@@ -305,12 +307,9 @@ impl ReadModel for Packages {
             self.end_earlier(connection, generation).await?;
             self.held.clear();
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.changed);
-            let (new, changes): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.defined.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(code, change)| change.copy_out(*code, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.defined.is_some();
+            let new = (is_new, Change::copy_out);
+            let changes = bring_new(&mut self.changed, new, connection, &table).await?;
             update(changes, connection, &table).await
         })
     }

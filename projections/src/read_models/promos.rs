@@ -12,7 +12,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 
 use super::balances::amount;
-use super::{At, Entry, ReadError, ReadModel, number, optional_number, read_at, table};
+use super::{At, Entry, ReadError, ReadModel, bring_new, number, optional_number, read_at, table};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
 
@@ -223,12 +223,9 @@ impl ReadModel for Promos {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, changes): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.defined.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(code, change)| change.copy_out(*code, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.defined.is_some();
+            let new = (is_new, Change::copy_out);
+            let changes = bring_new(&mut self.0, new, connection, &table).await?;
             update(changes, connection, &table).await
         })
     }

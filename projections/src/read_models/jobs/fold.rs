@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use sqlx::PgConnection;
 
 use super::super::balances::amount;
-use super::super::{Entry, ReadModel, table, to_json};
+use super::super::{Entry, ReadModel, bring_new, table, to_json};
 use super::{COLUMNS, NAME, VERSION};
 use crate::copy::CopyRows;
 use crate::follower::FollowerError;
@@ -215,12 +215,9 @@ impl ReadModel for Jobs {
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
         Box::pin(async move {
             let table = table(NAME, generation);
-            let changed = std::mem::take(&mut self.0);
-            let (new, moved): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                changed.into_iter().partition(|(_, change)| change.requested.is_some());
-            let mut rows = CopyRows::default();
-            new.iter().for_each(|(id, change)| change.copy_out(*id, &mut rows));
-            rows.copy_into(connection, &table).await?;
+            let is_new = |change: &Change| change.requested.is_some();
+            let new = (is_new, Change::copy_out);
+            let moved = bring_new(&mut self.0, new, connection, &table).await?;
             for (id, change) in moved {
                 change.bring(id, connection, &table).await?;
             }
