@@ -4,9 +4,11 @@
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row};
 
-use crate::app::{Answer, App};
+use crate::app::{Answer, App, demo_database};
+use crate::clickhouse;
 use crate::database::Database;
 use crate::jobs;
+use crate::kafka;
 use crate::mailbox::{Mailbox, change, settle, smtp_url};
 use crate::phone::Phone;
 use crate::provider::{self, SECRET, now, send, signed};
@@ -43,8 +45,74 @@ pub fn wish() -> Value {
 
 /// A club for such a life: it knows what the provider signs with, and sends mail.
 pub async fn club(more: &[(&str, &str)]) -> App {
+    club_on(demo_database().await, more).await
+}
+
+/// The same on this database.
+pub async fn club_on(database: Database, more: &[(&str, &str)]) -> App {
     let url = smtp_url();
-    provider::club(&[&[("MAIL_SMTP_URL", url.as_str())], more].concat()).await
+    provider::club_on(database, &[&[("MAIL_SMTP_URL", url.as_str())], more].concat()).await
+}
+
+/// Where events go besides the database.
+pub struct Outside {
+    brokers: String,
+    topic: String,
+    clickhouse: String,
+}
+
+impl Outside {
+    /// Kafka and ClickHouse, and nothing in them yet.
+    pub fn new() -> Self {
+        let (brokers, topic) = (kafka::shared_brokers(), kafka::new_topic());
+        Self { brokers, topic, clickhouse: clickhouse::shared_url() }
+    }
+
+    /// What makes a club feed both.
+    pub fn settings<'a>(&'a self, database: &'a Database) -> [(&'static str, &'a str); 4] {
+        [
+            ("KAFKA_BROKERS", &self.brokers),
+            ("KAFKA_TOPIC", &self.topic),
+            ("CLICKHOUSE_URL", &self.clickhouse),
+            ("CLICKHOUSE_DATABASE", &database.name),
+        ]
+    }
+
+    /// Insists that nothing there has a mark, although everything about this player is there.
+    pub async fn names_nobody(&self, app: &App, id: i64) {
+        kafka::published_all(&app.url, &app.database).await;
+        let records = kafka::committed(&self.brokers, &self.topic).await;
+        assert!(records.iter().any(|record| record.key == id.to_string()));
+        let told = records.iter().map(|record| format!("{record:?}").to_lowercase());
+        let named: Vec<String> = told.filter(|record| is_marked(record)).collect();
+        assert!(named.is_empty(), "{named:#?}");
+
+        clickhouse::caught_up(&app.database, &self.clickhouse).await;
+        let tables = self.ask(app, "show tables").await;
+        assert!(tables.lines().count() > 10, "{tables}");
+        for table in tables.lines() {
+            for mark in [MARK, PHONE, OTHER_PHONE] {
+                let found = self.rows_with(app, table, mark).await;
+                assert_eq!(found, "0", "{mark} is in {table}");
+            }
+        }
+        assert_ne!(self.rows_with(app, "events", &format!("\"{id}\"")).await, "0");
+    }
+
+    async fn rows_with(&self, app: &App, table: &str, text: &str) -> String {
+        let rows = format!("select toJSONString(tuple(*)) as line from {table}");
+        let count = format!("select count() from ({rows}) where line ilike '%{text}%'");
+        self.ask(app, &count).await
+    }
+
+    async fn ask(&self, app: &App, sql: &str) -> String {
+        let here = format!("{}/?database={}", self.clickhouse, app.database.name);
+        clickhouse::ask(&here, sql).await.unwrap()
+    }
+}
+
+fn is_marked(text: &str) -> bool {
+    [MARK, PHONE, OTHER_PHONE].iter().any(|mark| text.contains(mark))
 }
 
 /// Signs up and lives: see the module. The app must be such a [`club`].
@@ -250,9 +318,6 @@ async fn count(superuser: &mut PgConnection, table: &str, texts: &str) -> i64 {
 pub fn is_unnamed(app: &App) {
     let said = app.said().to_lowercase();
     assert!(said.contains("/api/"), "it has said something");
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| [MARK, PHONE, OTHER_PHONE].iter().any(|mark| line.contains(mark)))
-        .collect();
+    let lines: Vec<&str> = said.lines().filter(|line| is_marked(line)).collect();
     assert!(lines.is_empty(), "{lines:#?}");
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::app::{Answer, App, demo_database};
+use crate::database::Database;
 
 /// What the provider and the club share in these tests, and what they shared before.
 pub const SECRET: &str = "webhook-secret-of-the-tests";
@@ -12,10 +13,15 @@ pub const OLD_SECRET: &str = "webhook-secret-of-last-year";
 
 /// A club that believes messages signed with [`SECRET`] or [`OLD_SECRET`], with more settings.
 pub async fn club(more: &[(&str, &str)]) -> App {
+    club_on(demo_database().await, more).await
+}
+
+/// The same on this database.
+pub async fn club_on(database: Database, more: &[(&str, &str)]) -> App {
     let secrets = format!("{SECRET},{OLD_SECRET}");
     let mut settings = vec![("CLUB_WEBHOOK_SECRETS", secrets.as_str())];
     settings.extend_from_slice(more);
-    App::start_on(demo_database().await, &settings).await
+    App::start_on(database, &settings).await
 }
 
 /// A message on its way.

@@ -10,7 +10,6 @@ use super::load::Load;
 use crate::app::{App, demo_database};
 use crate::clickhouse::{Server, ask, caught_up, follower_is, olap, shared_url, worker};
 use crate::database::Database;
-use crate::newcomers;
 
 /// How often somebody is killed.
 const ROUNDS: u32 = 10;
@@ -190,54 +189,4 @@ async fn a_restored_database_stops_the_sink_and_says_so_until_clickhouse_is_made
         assert!(Instant::now() < latest, "it is not filled again");
         sleep(Duration::from_millis(50)).await;
     }
-}
-
-#[tokio::test]
-async fn nothing_personal_is_in_clickhouse() {
-    let database = demo_database().await;
-    let url = shared_url();
-    let settings = [("CLICKHOUSE_URL", &*url), ("CLICKHOUSE_DATABASE", &*database.name)];
-    let app = App::start_on(database.clone(), &settings).await;
-    let admin = app.admin().await;
-    newcomers::invite(&app, "WELCOME", 5).await;
-    let mark = "q7zmark";
-    let wish = json!({
-        "site_id": format!("{mark}-site"), "nickname": format!("{mark} nick"), "phone_number": "01047110815",
-        "password": format!("{mark} secret"), "invite_code": "WELCOME",
-    });
-    let signed_up = newcomers::sign_up(&app, &wish).await;
-    assert_eq!(signed_up.status, 201, "{}", signed_up.text);
-    let (id, token) =
-        (&signed_up.body["user"]["id"], signed_up.body["access_token"].as_str().unwrap());
-    let mail =
-        json!({"email": format!("{mark}@mail.test"), "current_password": format!("{mark} secret")});
-    app.call(reqwest::Method::PUT, "/api/users/profile", Some(token), Some(mail)).await;
-    let card = json!({"product_id": 1001, "card_token": "tok_approve", "payment_method": "CARD"});
-    assert_eq!(app.post("/api/shop/buy", Some(token), card).await.status, 200);
-    let gift = json!({"gold": 5, "reason": format!("{mark} reason")});
-    let path = format!("/api/admin/users/{id}/grant");
-    assert_eq!(app.post_keyed(&path, &admin, "gift", &gift).await.status, 200);
-    let ban = json!({"reason": format!("{mark} ban"), "duration_hours": 1});
-    assert_eq!(
-        app.post(&format!("/api/admin/users/{id}/ban"), Some(&admin), ban).await.status,
-        200
-    );
-    caught_up(&database, &url).await;
-    let here = format!("{url}/?database={}", database.name);
-    let tables = ask(&here, "show tables").await.unwrap();
-    assert!(tables.lines().count() > 10, "{tables}");
-    for table in tables.lines() {
-        for mark in [mark, "01047110815"] {
-            let found = format!(
-                "select count() from (select toJSONString(tuple(*)) as line from {table}) where line ilike '%{mark}%'"
-            );
-            let found = ask(&here, &found).await.unwrap();
-            assert_eq!(found, "0", "{mark} is in {table}");
-        }
-    }
-    // The search finds what is there.
-    let found = format!(
-        "select count() from (select toJSONString(tuple(*)) as line from events) where line like '%\"{id}\"%'"
-    );
-    assert_ne!(ask(&here, &found).await.unwrap(), "0");
 }

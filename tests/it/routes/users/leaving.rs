@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sqlx::query_scalar;
 use tokio::time::{Instant, sleep};
 
-use crate::app::{App, program, replay};
-use crate::marked::{self, MARK, Marked, PASSWORD, PHONE, SITE_ID, marked as mark};
+use crate::app::{App, demo_database, program, replay};
+use crate::marked::{self, MARK, Marked, Outside, PASSWORD, PHONE, SITE_ID, marked as mark};
 use crate::newcomers::is_in;
 use crate::phone::Phone;
 use crate::socket::Socket;
@@ -48,7 +48,9 @@ pub async fn all_balances(app: &App) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_an_erased_player_nothing_is_left_anywhere_and_the_books_balance() {
-    let app = marked::club(&CHATTY).await;
+    let (database, outside) = (demo_database().await, Outside::new());
+    let settings = [&CHATTY[..], &outside.settings(&database)].concat();
+    let app = marked::club_on(database.clone(), &settings).await;
     let other = App::start_on(app.database.clone(), &CHATTY).await;
     let person = marked::live(&app).await;
     let before = marked::places(&app.database).await;
@@ -85,6 +87,7 @@ async fn of_an_erased_player_nothing_is_left_anywhere_and_the_books_balance() {
     is_a_number_only(&app, person.id, &shown).await;
 
     assert_eq!(marked::places(&app.database).await, Vec::<String>::new());
+    outside.names_nobody(&app, person.id).await;
     [&app, &other].into_iter().for_each(marked::is_unnamed);
     all_balances(&app).await;
 
