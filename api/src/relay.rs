@@ -13,11 +13,11 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::engine::{Engine, Followers};
 use projections::feed::Feed;
+use projections::sinks::kafka::Relay;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{Kafka, Relay};
 use crate::config::Config;
 use crate::routes::health;
 use crate::serve::{ending_signal, told};
@@ -37,7 +37,7 @@ struct Parts {
 /// # Errors
 /// If no brokers are named, the database is not one of this program, or it cannot listen.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let Some(kafka) = Kafka::of(&config.kafka) else {
+    let Some(kafka) = config.kafka.kafka() else {
         bail!("KAFKA_BROKERS is not set: the relay has nobody to publish to");
     };
     database::insist_on_migrations(&config.database).await?;

@@ -21,7 +21,6 @@ use crate::edge::AnySlash;
 use crate::live::Hub;
 use crate::mail::Mail;
 use crate::olap::Olap;
-use crate::relay::Kafka;
 use crate::worker::Worker;
 use crate::{database, payments, routes, seed, telemetry};
 
@@ -61,7 +60,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut worker = Worker::start(&commands, &pool, hub, (&mail, sending), config.fault);
     let olap = Olap::new(&config.olap);
     worker.feed_clickhouse(&olap, config.olap.is_fed_here, &pool);
-    if let Some(kafka) = Kafka::of(&config.kafka) {
+    if let Some(kafka) = config.kafka.kafka() {
         worker.publish(kafka);
     }
     let listen = config.http.listen;

@@ -16,6 +16,7 @@ use projections::engine::{Engine, Followers, Pace};
 use projections::feed::{Feed, HANDOVER_BATCHES};
 use projections::follower::FollowerHandle;
 use projections::sinks::clickhouse;
+use projections::sinks::kafka::{self, Kafka, Relay};
 use sqlx::PgPool;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -27,14 +28,13 @@ use crate::faults::Fault;
 use crate::live::{self, Hub, LiveFeed};
 use crate::mail::{self, Composer, Mail, MailSink};
 use crate::olap::Olap;
-use crate::relay::{self, Kafka, Relay};
 use crate::webhooks::Webhooks;
 use checkout::CheckoutSink;
 use deeds::Deeds;
 
 /// Followers that feed what others use: the club is as good without them, so a node is ready all the
 /// same, and says how they are.
-pub const OUTWARD: [&str; 2] = [relay::NAME, clickhouse::NAME];
+pub const OUTWARD: [&str; 2] = [kafka::NAME, clickhouse::NAME];
 
 /// How long followers may take to finish their page.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use projections::sinks::kafka::Kafka;
+
 use super::variables::{InvalidSetting, Setting, Variables};
 
 /// The topic of events unless another is named.
@@ -56,6 +58,13 @@ impl KafkaConfig {
             topic: variables.parse("KAFKA_TOPIC", Topic(DEFAULT_TOPIC.to_owned()))?.0,
             listen: variables.parse("CLUB_RELAY_LISTEN", listen)?,
         })
+    }
+
+    /// Where events are published; `None` if nowhere.
+    #[must_use]
+    pub fn kafka(&self) -> Option<Kafka> {
+        let topic = self.topic.clone();
+        self.brokers.clone().map(|brokers| Kafka { brokers, topic })
     }
 }
 

@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use commands::payments::Condition;
 use projections::follower::{FollowerState, FollowerStatus};
 use projections::sinks::clickhouse::Completeness;
+use projections::sinks::kafka;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::LONGEST_UNCONFIRMED;
 use crate::auth::sign_in::rfc3339;
-use crate::relay;
 use crate::worker::OUTWARD;
 
 /// That it runs.
@@ -134,7 +134,7 @@ pub async fn ready(State(app): State<App>) -> Response {
             payments: payments(&app),
             mail: mail(&app),
             clickhouse: clickhouse(&app),
-            kafka: outward(relay::NAME, &followers),
+            kafka: outward(kafka::NAME, &followers),
         },
         position: app.commands.bus.head().position,
         mail_queued: app.mail.queued(),

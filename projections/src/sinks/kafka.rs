@@ -9,24 +9,21 @@ mod client;
 mod place;
 mod producer;
 mod record;
-mod role;
 mod topics;
 
 use std::time::Duration;
 
 use domain::stored::{Place, Recorded};
-use projections::checkpoint::{self, Checkpoint};
-use projections::engine::Pace;
-use projections::feed::Feed;
-use projections::follower::{FollowerError, Resume, Sink};
 use rdkafka::error::KafkaError;
 use sqlx::types::Uuid;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-pub use role::run;
+use crate::checkpoint::{self, Checkpoint};
+use crate::engine::Pace;
+use crate::feed::Feed;
+use crate::follower::{FollowerError, Resume, Sink};
 
-use crate::config::KafkaConfig;
 use place::StoredPlace;
 use producer::Transactions;
 use record::Source;
@@ -48,13 +45,6 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// As the settings say; `None` if nothing is to be published.
-    #[must_use]
-    pub fn of(config: &KafkaConfig) -> Option<Self> {
-        let topic = config.topic.clone();
-        config.brokers.clone().map(|brokers| Self { brokers, topic })
-    }
-
     /// The topic that holds the relay's place.
     fn place_topic(&self) -> String {
         format!("{}.place", self.topic)
