@@ -100,6 +100,9 @@ pub enum ApprovalRefusal {
     /// Four eyes are those of two people.
     #[error("whoever asks for a grant cannot approve it: somebody else has to")]
     MakerIsChecker,
+    /// Nobody agrees to gold of their own.
+    #[error("whoever shall have the gold cannot approve it: somebody else has to")]
+    PlayerIsChecker,
     /// Its time is over.
     #[error("nobody approved it in time: ask for the grant anew")]
     Expired {
@@ -195,6 +198,9 @@ impl Approval {
     ) -> Result<Vec<ApprovalEvent>, ApprovalRefusal> {
         if self.grant.is_some_and(|grant| grant.maker == checker) {
             return Err(ApprovalRefusal::MakerIsChecker);
+        }
+        if self.grant.is_some_and(|grant| grant.player == checker) {
+            return Err(ApprovalRefusal::PlayerIsChecker);
         }
         match self.open_at(at) {
             Ok(_) => Ok(vec![ApprovalEvent::GrantApproved { at, checker }]),
@@ -312,6 +318,12 @@ mod tests {
         for history in [vec![asked()], vec![asked(), approved()], vec![asked(), rejected()]] {
             given::<Approval>(&history).when(&approve(1, MAKER)).then_refused(&refusal);
         }
+    }
+
+    #[test]
+    fn whoever_gets_it_never_approves() {
+        let refusal = ApprovalRefusal::PlayerIsChecker;
+        given::<Approval>(&[asked()]).when(&approve(1, grant().player)).then_refused(&refusal);
     }
 
     #[test]

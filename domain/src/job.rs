@@ -246,6 +246,9 @@ impl Job {
         if self.ordered()?.maker == checker {
             return Err(JobRefusal::MakerIsChecker);
         }
+        if self.lines.iter().any(|line| line.player == checker) {
+            return Err(JobRefusal::PlayerIsChecker);
+        }
         match self.is_open(at) {
             Ok(()) => Ok(vec![JobEvent::JobApproved { at, checker }]),
             Err(JobRefusal::Elsewhere { .. }) if self.was_approved => Ok(vec![]),

@@ -23,5 +23,6 @@ mod restores;
 mod screen;
 mod services;
 mod sign_up;
+mod sinks;
 mod stock;
 mod wire;

@@ -118,7 +118,7 @@ impl Relay {
     }
 
     /// Ends it as a crash does.
-    pub async fn kill(mut self) {
+    pub async fn kill(&mut self) {
         self.process.kill().await.unwrap();
     }
 

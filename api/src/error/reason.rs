@@ -119,6 +119,8 @@ pub enum Reason {
     ApprovalNeeded,
     /// Whoever asks does not agree to it, too.
     MakerIsChecker,
+    /// Nobody agrees to gold of their own.
+    PlayerIsChecker,
     /// Nobody agreed in time.
     ApprovalExpired,
     /// Somebody has decided the other way.
@@ -253,6 +255,7 @@ impl Reason {
             Self::ClaimTooLate => (409, "CLAIM_TOO_LATE", "It is too late to claim it"),
             Self::ApprovalNeeded => (409, "APPROVAL_NEEDED", "It takes two of the staff"),
             Self::MakerIsChecker => (403, "MAKER_IS_CHECKER", "Somebody else has to approve it"),
+            Self::PlayerIsChecker => (403, "PLAYER_IS_CHECKER", "Somebody else has to approve it"),
             Self::ApprovalExpired => (409, "APPROVAL_EXPIRED", "It was not approved in time"),
             Self::ApprovalEnded => (409, "APPROVAL_ENDED", "It was decided the other way"),
             Self::JobElsewhere => (409, "JOB_STATUS", "The job is not where it would have to be"),

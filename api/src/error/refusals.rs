@@ -283,6 +283,7 @@ impl From<ApprovalRefusal> for ApiError {
             // Codes are unique by construction: a defect, and nothing that a client can mend.
             ApprovalRefusal::IdInUse => Self::internal(refusal),
             ApprovalRefusal::MakerIsChecker => told(Reason::MakerIsChecker),
+            ApprovalRefusal::PlayerIsChecker => told(Reason::PlayerIsChecker),
             ApprovalRefusal::Expired { expires_at } => {
                 told(Reason::ApprovalExpired).with("expired_at", rfc3339(expires_at))
             }
@@ -315,6 +316,7 @@ impl From<JobRefusal> for ApiError {
             | JobRefusal::NothingToGive { .. }
             | JobRefusal::TotalTooLarge { .. } => wrong_field("lines", refusal.to_string()),
             JobRefusal::MakerIsChecker => told(Reason::MakerIsChecker),
+            JobRefusal::PlayerIsChecker => told(Reason::PlayerIsChecker),
             JobRefusal::Expired { expires_at } => {
                 told(Reason::ApprovalExpired).with("expired_at", rfc3339(expires_at))
             }

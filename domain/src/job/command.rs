@@ -112,6 +112,9 @@ pub enum JobRefusal {
     /// Four eyes are those of two people.
     #[error("whoever asks for a job cannot approve it: somebody else has to")]
     MakerIsChecker,
+    /// Nobody agrees to gold of their own.
+    #[error("whoever shall have gold of a job cannot approve it: somebody else has to")]
+    PlayerIsChecker,
     /// The time to agree is over.
     #[error("nobody approved the job in time: ask for it anew")]
     Expired {

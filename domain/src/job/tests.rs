@@ -123,6 +123,7 @@ fn so_much_gold_waits_for_somebody_else_in_time_and_once() {
     };
     assert_eq!(given::<Job>(&asked).state().due(10), None);
     refused(&asked, &approve(1, MAKER), &JobRefusal::MakerIsChecker);
+    refused(&asked, &approve(1, three()[0].player), &JobRefusal::PlayerIsChecker);
     refused(&asked, &approve(10, CHECKER), &JobRefusal::Expired { expires_at: at(10) });
     refused(&asked, &reject(10, CHECKER), &JobRefusal::Expired { expires_at: at(10) });
     for early in [STOP, RESUME, UNDO] {

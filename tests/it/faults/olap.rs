@@ -1,4 +1,4 @@
-//! ClickHouse has each event once, whoever is killed; and nobody waits for it.
+//! Who feeds ClickHouse is stopped, and the log goes back: each event is there once, or it is said why not.
 
 use std::time::Duration;
 
@@ -8,36 +8,18 @@ use tokio::time::{Instant, sleep};
 
 use super::load::Load;
 use crate::app::{App, demo_database};
-use crate::clickhouse::{Server, ask, caught_up, follower_is, olap, shared_url, worker};
+use crate::clickhouse::{ask, caught_up, follower_is, olap, shared_url, worker};
 use crate::database::Database;
 
-/// How often somebody is killed.
-const ROUNDS: u32 = 10;
 /// Whoever has the lease and does nothing for so long has lost it.
 const LEASE_LOST: Duration = Duration::from_secs(7);
-/// Events that are in the log before that, in thousands, unless `OLAP_TEST_THOUSANDS` says otherwise.
-const THOUSANDS: u32 = 3;
 
 async fn count(url: &str, database: &Database, sql: &str) -> i64 {
     ask(&format!("{url}/?database={}", database.name), sql).await.unwrap().parse().unwrap()
 }
 
-/// Gives gold, a thousand times at once.
-async fn fill(app: &App, admin: &str) {
-    let thousands = std::env::var("OLAP_TEST_THOUSANDS").map_or(THOUSANDS, |n| n.parse().unwrap());
-    for thousand in 0..thousands {
-        let line =
-            |n: u32| json!({"key": format!("{thousand}-{n}"), "user_id": 6 + n % 18, "gold": 1});
-        let lines: Vec<_> = (0..1_000).map(line).collect();
-        let gift = json!({"reason": "many events", "lines": lines});
-        let given =
-            app.post_keyed("/api/admin/grants", admin, &format!("fill-{thousand}"), &gift).await;
-        assert_eq!(given.status, 200, "{}", given.text);
-    }
-}
-
 /// ClickHouse and the log say the same: events by day, type and hash, and every sum of money.
-async fn say_the_same(url: &str, database: &Database) {
+pub async fn say_the_same(url: &str, database: &Database) {
     let head = caught_up(database, url).await;
     let (code, differences) = olap(database, url, &["compare"]).await;
     assert_eq!(code, Some(0), "{differences}");
@@ -55,38 +37,6 @@ async fn say_the_same(url: &str, database: &Database) {
                   where r.event_type = 'purchase_requested'";
     let sold = "select toInt64(sum(sold_cents)) from daily_revenue";
     assert_eq!(count(url, database, sold).await, of_log(cents).await);
-}
-
-#[tokio::test]
-async fn worker_and_clickhouse_are_killed_in_turn_and_each_event_is_there_once() {
-    let mut clickhouse = Server::new().await;
-    clickhouse.start().await;
-    let database = demo_database().await;
-    let settings =
-        [("CLUB_LIMITS", "off"), ("CLICKHOUSE_URL", &*clickhouse.url), ("CLUB_OLAP", "off")];
-    let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
-    let app = App::start_on(database.clone(), &settings).await;
-    let load = Load::sign_in(&app).await;
-    fill(&app, load.admin()).await;
-    let clients = load.on(&app.url, 8);
-    let mut working = worker(&database, &clickhouse.url);
-    for round in 0..ROUNDS {
-        let pause = Duration::from_millis(rand::random_range(200..2_500));
-        sleep(pause).await;
-        if round % 2 == 0 {
-            working.kill().await.unwrap();
-            working = worker(&database, &clickhouse.url);
-        } else {
-            clickhouse.kill().await;
-            sleep(pause / 4).await;
-            clickhouse.start().await;
-        }
-    }
-    clients.stop().await;
-    load.account_for(&database).await;
-    say_the_same(&clickhouse.url, &database).await;
-    working.kill().await.unwrap();
-    println!("{} events", database.head().await);
 }
 
 #[tokio::test]
@@ -118,41 +68,6 @@ async fn signal(worker: &Child, name: &str) {
     let id = worker.id().unwrap().to_string();
     let sent = tokio::process::Command::new("kill").args([format!("-{name}"), id]).status().await;
     assert!(sent.unwrap().success());
-}
-
-#[tokio::test]
-async fn while_clickhouse_is_away_purchases_go_on_and_it_catches_up_by_itself() {
-    let mut clickhouse = Server::new().await;
-    let database = demo_database().await;
-    let settings = [("CLUB_LIMITS", "off"), ("CLICKHOUSE_URL", &*clickhouse.url)];
-    let settings = [&settings[..], &[("CLICKHOUSE_DATABASE", &*database.name)]].concat();
-    let app = App::start_on(database.clone(), &settings).await;
-    let admin = app.admin().await;
-    let load = Load::sign_in(&app).await;
-    let clients = load.on(&app.url, 4);
-    let failing = follower_is(&app, "failing").await;
-    assert!(failing["error"].as_str().unwrap().contains("away"), "{failing}");
-    app.get("/api/admin/analytics/kpis", Some(&admin))
-        .await
-        .is_problem(503, "ANALYTICS_UNAVAILABLE");
-    let latest = Instant::now() + Duration::from_secs(20);
-    while load.answers() < 200 {
-        assert!(Instant::now() < latest, "the club waits for ClickHouse");
-        sleep(Duration::from_millis(50)).await;
-    }
-    let ready = app.get("/ready", None).await;
-    assert_eq!(ready.status, 200, "{}", ready.text);
-    assert!(ready.body["dependencies"]["clickhouse"].as_str().unwrap().starts_with("away: "));
-    clickhouse.start().await;
-    follower_is(&app, "following").await;
-    clickhouse.kill().await;
-    sleep(Duration::from_secs(1)).await;
-    clickhouse.start().await;
-    clients.stop().await;
-    load.account_for(&database).await;
-    say_the_same(&clickhouse.url, &database).await;
-    let ready = app.get("/ready", None).await;
-    assert_eq!(ready.status, 200, "{}", ready.text);
 }
 
 #[tokio::test]

@@ -138,14 +138,14 @@ pub struct ApprovalDone {
 }
 
 /// Agrees to a grant, which gives the gold: once, also if several agree at the same time. Whoever has
-/// asked for it cannot agree.
+/// asked for it, or shall have the gold, cannot agree.
 #[utoipa::path(post, path = "/api/admin/approvals/{id}/approve", tag = "administration",
     security(("token" = ["approve"])),
     params(("id" = String, Path, description = "the request's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
         (status = 200, description = "given, or given before", body = ApprovalDone),
-        (status = 403, description = "not allowed, or MAKER_IS_CHECKER", body = Problem),
+        (status = 403, description = "not allowed, MAKER_IS_CHECKER or PLAYER_IS_CHECKER", body = Problem),
         (status = 404, description = "no such request", body = Problem),
         (status = 409, description = "APPROVAL_EXPIRED, APPROVAL_ENDED or BALANCE_TOO_LARGE", body = Problem),
         (status = 422, description = "a reused key", body = Problem)))]

@@ -194,6 +194,20 @@ async fn what_nobody_decides_about_in_time_never_happens() {
 }
 
 #[tokio::test]
+async fn nobody_agrees_to_gold_of_their_own() {
+    let app = App::start().await;
+    let (maker, checker) = (app.admin().await, second_admin(&app).await);
+    let wish = json!({"gold": 100_000, "reason": "for a colleague"});
+    let path = format!("/api/admin/users/{CHECKER}/grant");
+    let asked = app.post_keyed(&path, &maker, "own", &wish).await;
+    let id = asked.body["approval_id"].as_str().unwrap();
+    approve(&app, &checker, id).await.is_problem(403, "PLAYER_IS_CHECKER");
+    let third = approve(&app, &operator(&app).await, id).await;
+    assert_eq!(third.body["granted"], 100_000, "{}", third.text);
+    is_clean(&app).await;
+}
+
+#[tokio::test]
 async fn gold_that_does_not_fit_any_more_is_not_given() {
     let app = App::start().await;
     let (maker, checker) = (app.admin().await, second_admin(&app).await);

@@ -29,14 +29,15 @@ pub struct JobSteered {
     position: u64,
 }
 
-/// Agrees to a job, which begins. Whoever has asked for it cannot agree.
+/// Agrees to a job, which begins. Whoever has asked for it, or shall have gold of it,
+/// cannot agree.
 #[utoipa::path(post, path = "/api/admin/jobs/{id}/approve", tag = "administration",
     security(("token" = ["approve"])),
     params(("id" = String, Path, description = "the job's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "makes a repeat harmless")),
     responses(
         (status = 200, description = "approved, or approved before", body = JobSteered),
-        (status = 403, description = "not allowed, or MAKER_IS_CHECKER", body = Problem),
+        (status = 403, description = "not allowed, MAKER_IS_CHECKER or PLAYER_IS_CHECKER", body = Problem),
         (status = 404, description = "no such job", body = Problem),
         (status = 409, description = "APPROVAL_EXPIRED, or JOB_STATUS", body = Problem),
         (status = 422, description = "a reused key", body = Problem)))]
