@@ -270,11 +270,12 @@ pub async fn worst_lag(address: SocketAddr) -> Result<(String, f64)> {
         .context("/ready shows no follower: all must run during the benchmark")
 }
 
-/// The last event that a follower has taken.
+/// How far this follower has come by its own work; 0 while it only knows what another process has written down.
 pub async fn follower_position(address: SocketAddr, name: &str) -> Result<u64> {
     let followers = followers(address).await?;
     let follower = followers.into_iter().find(|follower| follower.name == name);
-    Ok(follower.with_context(|| format!("/ready shows no follower {name}"))?.position)
+    let follower = follower.with_context(|| format!("/ready shows no follower {name}"))?;
+    Ok(if follower.state == "following" { follower.position } else { 0 })
 }
 
 /// Waits until every follower is at the head, so that one benchmark does not slow the next.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -243,13 +243,24 @@ fn read_committed(brokers: &str, topic: &str) -> Vec<Record> {
     consumer.assign(&all).unwrap();
     let mut records = Vec::new();
     while left > 0 {
-        match consumer.poll(START).expect("brokers answer") {
+        match next(&consumer) {
             Ok(message) => records.push(record(&message)),
             Err(KafkaError::PartitionEOF(_)) => left -= 1,
             Err(error) => panic!("{error}"),
         }
     }
     records
+}
+
+/// What comes next. A poll gives nothing, and at once, when something else than a record has come.
+fn next(consumer: &BaseConsumer) -> Result<BorrowedMessage<'_>, KafkaError> {
+    let latest = std::time::Instant::now() + START;
+    loop {
+        if let Some(next) = consumer.poll(START) {
+            return next;
+        }
+        assert!(std::time::Instant::now() < latest, "brokers do not answer");
+    }
 }
 
 fn record(message: &impl Message) -> Record {
@@ -322,7 +333,7 @@ fn last_payload(brokers: &str, topic: &str) -> String {
     consumer.assign(&partition).unwrap();
     let mut last = String::new();
     loop {
-        match consumer.poll(START).expect("brokers answer") {
+        match next(&consumer) {
             Ok(message) => last = String::from_utf8(message.payload().unwrap().to_vec()).unwrap(),
             Err(KafkaError::PartitionEOF(_)) => return last,
             Err(error) => panic!("{error}"),

@@ -23,6 +23,8 @@ pub(super) async fn insert(
         .with_timeouts(Some(INSERT_PATIENCE), Some(INSERT_PATIENCE))
         .with_setting("insert_deduplicate", "1")
         .with_setting("insert_deduplication_token", token)
+        // A range has no position twice: nothing would be replaced.
+        .with_setting("optimize_on_insert", "0")
         // A repeat reaches the views, too, where each drops what it has: a crash may have come in between.
         .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1");
     let mut refused = Vec::new();
