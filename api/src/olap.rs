@@ -8,6 +8,7 @@ use std::time::Duration;
 use projections::sinks::clickhouse::{self, ClickHouse, ClickHouseError, Completeness};
 use sqlx::PgPool;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use command::{Arguments, COULD_NOT_TELL, run};
 
@@ -29,8 +30,8 @@ pub struct Olap {
 /// What the last look has found.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// What is in, as it was counted last.
-    pub completeness: Option<Completeness>,
+    /// What is in, as it was counted last, and when that was.
+    pub counted: Option<(Completeness, Instant)>,
     /// Why it could not be asked, if it could not.
     pub away: Option<String>,
 }
@@ -75,7 +76,7 @@ impl Olap {
                 match found {
                     Ok(found) => {
                         tell(&found);
-                        *seen = Seen { completeness: Some(found), away: None };
+                        *seen = Seen { counted: Some((found, Instant::now())), away: None };
                     }
                     Err(error) => seen.away = Some(error.to_string()),
                 }

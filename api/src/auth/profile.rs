@@ -193,7 +193,7 @@ impl Profiles {
             token_id: Some(token_id),
             campaign: None,
         };
-        Ok(self.mail.outbox.put(connection, &due, now).await?)
+        Ok(self.mail.outbox.put(connection, &[due], now).await?)
     }
 
     /// The same for somebody who has just signed up.

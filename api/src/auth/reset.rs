@@ -43,7 +43,7 @@ impl Resets {
         let token_id = self.mail.tokens.issue(&mut transaction, player, purpose, now).await?;
         let key = format!("{kind}/{token_id}");
         let due = due(key, kind, player, Some(token_id));
-        self.mail.outbox.put(&mut transaction, &due, now).await?;
+        self.mail.outbox.put(&mut transaction, &[due], now).await?;
         transaction.commit().await?;
         self.mail.is_due();
         Ok(())
@@ -114,7 +114,7 @@ impl Resets {
         let kind = Kind::PasswordChanged;
         let key = format!("{kind}/{:032x}", rand::random::<u128>());
         let due = due(key, kind, player, None);
-        Ok(self.mail.outbox.put(connection, &due, now).await?)
+        Ok(self.mail.outbox.put(connection, &[due], now).await?)
     }
 }
 

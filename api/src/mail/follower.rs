@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use commands::clock::Clock;
 use domain::account::AccountEvent;
 use domain::audit::AuditEvent;
@@ -15,9 +14,9 @@ use domain::event::ClubEvent;
 use domain::identity::IdentityEvent;
 use domain::stored::{Place, Recorded};
 use projections::checkpoint::{self, Checkpoint};
+use projections::engine::Pace;
 use projections::feed::Feed;
 use projections::follower::{FollowerError, Resume, Sink};
-use sqlx::PgConnection;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -30,6 +29,8 @@ const NAME: &str = "mail";
 /// Events that nobody gets mail about move its place so often: a commit for each batch would be time
 /// that the log's own commits have to wait for.
 const REMEMBER: Duration = Duration::from_secs(1);
+/// Mails are put in so many at once.
+const PACE: Pace = Pace { busy: Duration::from_millis(100), awaited: Duration::from_millis(10) };
 
 /// See the module.
 pub struct MailSink {
@@ -40,22 +41,26 @@ pub struct MailSink {
     stored_at: Instant,
     /// The last event that it has taken.
     taken: Option<Place>,
+    asked: Asked,
 }
 
-/// What an event asks for.
-enum Asked {
-    Mail(Due),
-    Again { mail: i64, key: String },
+/// What events have asked for, to be put in.
+#[derive(Default)]
+struct Asked {
+    mails: Vec<Due>,
+    /// Mails that are sent once more, and the key of that.
+    again: Vec<(i64, String)>,
 }
 
 impl MailSink {
     /// Not at work yet.
     #[must_use]
     pub fn new(mail: Mail, feed: Feed, clock: Arc<dyn Clock>) -> Self {
-        Self { mail, feed, clock, stored: None, stored_at: Instant::now(), taken: None }
+        let (stored, taken, asked) = (None, None, Asked::default());
+        Self { mail, feed, clock, stored, stored_at: Instant::now(), taken, asked }
     }
 
-    async fn store(&mut self, asked: &[Asked], to: Place) -> Result<(), FollowerError> {
+    async fn store(&mut self, to: Place) -> Result<(), FollowerError> {
         let Some(from) = self.stored else { return Err(FollowerError::Superseded) };
         let at = Checkpoint::only(from);
         let now = self.clock.now();
@@ -66,8 +71,12 @@ impl MailSink {
         if !checkpoint::advance(&mut transaction, NAME, "live", &at, &to).await? {
             return Err(FollowerError::Superseded);
         }
-        for asked in asked {
-            put(&self.mail, &mut transaction, asked, now).await?;
+        let Asked { mails, again } = std::mem::take(&mut self.asked);
+        if !mails.is_empty() {
+            self.mail.outbox.put(&mut transaction, &mails, now).await?;
+        }
+        for (mail, key) in &again {
+            self.mail.outbox.put_again(&mut transaction, (*mail, key), now).await?;
         }
         transaction.commit().await?;
         (self.stored, self.stored_at) = (Some(to), Instant::now());
@@ -78,6 +87,7 @@ impl MailSink {
 impl Sink for MailSink {
     const NAME: &'static str = NAME;
     const LEASED: bool = true;
+    const PACE: Option<Pace> = Some(PACE);
 
     async fn resume(&mut self) -> Result<Resume, FollowerError> {
         let pool = self.feed.pool();
@@ -101,31 +111,35 @@ impl Sink for MailSink {
             }
         };
         (self.stored, self.stored_at, self.taken) = (Some(place), Instant::now(), None);
+        self.asked = Asked::default();
         Ok(Resume::After(place))
     }
 
     async fn idle(&mut self) -> Result<(), FollowerError> {
         match self.taken {
-            Some(taken) if self.stored != Some(taken) => self.store(&[], taken).await,
+            Some(taken) if self.stored != Some(taken) => self.store(taken).await,
             _ => Ok(()),
         }
     }
 
     async fn handle(&mut self, events: &[Recorded]) -> Result<(), FollowerError> {
-        let Some(last) = events.last() else { return Ok(()) };
-        let mut asked = Vec::new();
         for event in events.iter().filter(|event| is_of_interest(event)) {
             let position = event.place.position;
             let decoded = ClubEvent::decode(event)
                 .map_err(|source| FollowerError::Decode { position, source })?;
-            asked.extend(asked_by(&event.place, &decoded));
+            self.asked.note(&event.place, &decoded);
         }
-        self.taken = Some(last.place);
-        if asked.is_empty() && self.stored_at.elapsed() < REMEMBER {
-            return Ok(());
+        self.taken = events.last().map(|last| last.place).or(self.taken);
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), FollowerError> {
+        let Some(taken) = self.taken else { return Ok(()) };
+        let is_asked = !self.asked.is_empty();
+        if is_asked || self.stored_at.elapsed() >= REMEMBER {
+            self.store(taken).await?;
         }
-        self.store(&asked, last.place).await?;
-        if !asked.is_empty() {
+        if is_asked {
             self.mail.is_due();
         }
         Ok(())
@@ -146,26 +160,33 @@ fn is_of_interest(recorded: &Recorded) -> bool {
     )
 }
 
-fn asked_by(place: &Place, event: &ClubEvent) -> Option<Asked> {
-    let (player, kind) = match event {
-        ClubEvent::Account(player, event) => (*player, about_account(event)?),
-        ClubEvent::Identity(player, IdentityEvent::Banned { .. }) => (*player, Kind::Ban),
-        ClubEvent::Campaign(_, CampaignEvent::CampaignTested { by, .. }) => {
-            (*by, Kind::CampaignTest)
-        }
-        ClubEvent::Audit(_, AuditEvent::MailResent { mail, .. }) => {
-            return Some(Asked::Again { mail: *mail, key: key("resent", place) });
-        }
-        _ => return None,
-    };
-    Some(Asked::Mail(Due {
-        key: key(kind.name(), place),
-        kind,
-        player,
-        position: Some(place.position),
-        token_id: None,
-        campaign: None,
-    }))
+impl Asked {
+    fn is_empty(&self) -> bool {
+        self.mails.is_empty() && self.again.is_empty()
+    }
+
+    fn note(&mut self, place: &Place, event: &ClubEvent) {
+        let about = match event {
+            ClubEvent::Account(player, event) => about_account(event).map(|kind| (*player, kind)),
+            ClubEvent::Identity(player, IdentityEvent::Banned { .. }) => Some((*player, Kind::Ban)),
+            ClubEvent::Campaign(_, CampaignEvent::CampaignTested { by, .. }) => {
+                Some((*by, Kind::CampaignTest))
+            }
+            ClubEvent::Audit(_, AuditEvent::MailResent { mail, .. }) => {
+                self.again.push((*mail, key("resent", place)));
+                None
+            }
+            _ => None,
+        };
+        self.mails.extend(about.map(|(player, kind)| Due {
+            key: key(kind.name(), place),
+            kind,
+            player,
+            position: Some(place.position),
+            token_id: None,
+            campaign: None,
+        }));
+    }
 }
 
 fn about_account(event: &AccountEvent) -> Option<Kind> {
@@ -182,16 +203,4 @@ fn about_account(event: &AccountEvent) -> Option<Kind> {
 /// With the event's hash: in a log that was restored to before it, the same position is another event.
 fn key(kind: &str, place: &Place) -> String {
     format!("{kind}/{}", place.cursor())
-}
-
-async fn put(
-    mail: &Mail,
-    connection: &mut PgConnection,
-    asked: &Asked,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    match asked {
-        Asked::Mail(due) => mail.outbox.put(connection, due, now).await,
-        Asked::Again { mail: id, key } => mail.outbox.put_again(connection, (*id, key), now).await,
-    }
 }

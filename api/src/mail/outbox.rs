@@ -146,31 +146,37 @@ impl Outbox {
         if self.is_sending { Status::Queued } else { Status::NotConfigured }
     }
 
-    /// Puts a mail in; one that is in already stays as it is.
+    /// Puts mails in, in this order; one that is in already stays as it is.
     ///
     /// # Errors
     /// If the database does not answer.
     pub async fn put(
         &self,
         connection: &mut PgConnection,
-        due: &Due,
+        due: &[Due],
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let status = self.first_status();
+        let texts = |text: fn(&Due) -> Option<&str>| due.iter().map(text).collect::<Vec<_>>();
+        let numbers = |number: fn(&Due) -> Option<i64>| due.iter().map(number).collect::<Vec<_>>();
         sqlx::query(
             "insert into mail.outbox
                     (key, kind, user_id, position, token_id, campaign_id, status, created_at, due_at,
                      finished_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $8, case when $7 <> 'queued' then $8 end)
+             select key, kind, user_id, position, token_id, campaign_id, $7, $8, $8,
+                    case when $7 <> 'queued' then $8::timestamptz end
+               from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
+                    with ordinality
+                 as due (key, kind, user_id, position, token_id, campaign_id, number)
+              order by number
              on conflict (key) do nothing",
         )
-        .bind(&due.key)
-        .bind(due.kind.name())
-        .bind(due.player.0)
-        .bind(due.position.and_then(|position| i64::try_from(position).ok()))
-        .bind(&due.token_id)
-        .bind(due.campaign)
-        .bind(status.name())
+        .bind(texts(|due| Some(&due.key)))
+        .bind(texts(|due| Some(due.kind.name())))
+        .bind(numbers(|due| Some(due.player.0)))
+        .bind(numbers(|due| due.position.and_then(|position| i64::try_from(position).ok())))
+        .bind(texts(|due| due.token_id.as_deref()))
+        .bind(numbers(|due| due.campaign))
+        .bind(self.first_status().name())
         .bind(now)
         .execute(connection)
         .await?;

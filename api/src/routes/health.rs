@@ -9,6 +9,7 @@ use projections::follower::{FollowerState, FollowerStatus};
 use projections::sinks::clickhouse::Completeness;
 use projections::sinks::kafka;
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -51,6 +52,8 @@ pub struct InClickHouse {
     set_aside: u64,
     /// Whether each event up to the place is in or set aside.
     is_complete: bool,
+    /// How long ago that was counted, in seconds: it is counted twice a minute.
+    counted_s_ago: u64,
 }
 
 /// What the service needs.
@@ -86,13 +89,14 @@ pub struct Follower {
     error: Option<String>,
 }
 
-impl From<Completeness> for InClickHouse {
-    fn from(found: Completeness) -> Self {
+impl From<(Completeness, Instant)> for InClickHouse {
+    fn from((found, counted): (Completeness, Instant)) -> Self {
         Self {
             is_complete: found.is_complete(),
             place: found.cursor,
             distinct_positions: found.distinct,
             set_aside: found.set_aside,
+            counted_s_ago: counted.elapsed().as_secs(),
         }
     }
 }
@@ -138,7 +142,7 @@ pub async fn ready(State(app): State<App>) -> Response {
         },
         position: app.commands.bus.head().position,
         mail_queued: app.mail.queued(),
-        olap: app.olap.seen().completeness.map(InClickHouse::from),
+        olap: app.olap.seen().counted.map(InClickHouse::from),
         followers,
     };
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,12 +1,14 @@
-//! Requests for grants that take two members of the staff, and how each has ended. That the time of one
-//! is over is nobody's event: it shows by the moment at which it is looked at.
+//! Requests that take two members of the staff, grants and jobs alike, and how each has ended. That the time
+//! of one is over is nobody's event: it shows by the moment at which it is looked at.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::approval::{ApprovalEvent, Ending, RequestedGrant};
+use domain::approval::{ApprovalEvent, Ending};
 use domain::event::ClubEvent;
-use domain::id::{ApprovalId, PlayerId, ReceiptCode};
+use domain::id::{ApprovalId, JobId, PlayerId, ReceiptCode};
+use domain::job::{JobEvent, JobKind};
+use domain::money::Gold;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
@@ -21,16 +23,18 @@ use crate::position::bound_to_sql;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "approvals";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 const COLUMNS: &str = "(
     position           bigint not null,
     requested_position bigint not null,
-    approval_id        text   not null,
+    kind               text   not null,
+    id                 text   not null,
     maker_id           bigint not null,
-    player_id          bigint not null,
+    lines              bigint not null,
     gold               bigint not null,
-    receipt_code       text   not null,
+    player_id          bigint,
+    receipt_code       text,
     requested_at       timestamptz not null,
     expires_at         timestamptz not null,
     ending             text,
@@ -73,21 +77,52 @@ impl ApprovalStatus {
     }
 }
 
+/// What is asked for, with the id that it is decided by. Ids are unique among those of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum ApprovalOf {
+    /// A grant for one player.
+    Grant(ApprovalId),
+    /// A job, whose lines are paid once somebody agrees.
+    Job(JobId),
+}
+
+impl ApprovalOf {
+    /// The stored name of its kind.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Grant(_) => "grant",
+            Self::Job(_) => JobKind::BulkGrant.name(),
+        }
+    }
+
+    /// Its id, as text.
+    #[must_use]
+    pub fn id(self) -> String {
+        match self {
+            Self::Grant(id) => id.to_string(),
+            Self::Job(id) => id.to_string(),
+        }
+    }
+}
+
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ApprovalRow {
-    /// Its id.
-    pub approval_id: ApprovalId,
+    /// What is asked for.
+    pub of: ApprovalOf,
     /// Who asked.
     pub maker: PlayerId,
     /// Who agreed, or said no.
     pub checker: Option<PlayerId>,
-    /// Who has the gold, or would have had it.
-    pub player: PlayerId,
-    /// How much.
+    /// For how many players.
+    pub lines: u64,
+    /// How much, for all of them.
     pub gold: u64,
-    /// The receipt of the grant; it means something once the request is approved.
-    pub receipt_code: ReceiptCode,
+    /// Who has the gold of a grant, or would have had it.
+    pub player: Option<PlayerId>,
+    /// The receipt of a grant; it means something once the request is approved.
+    pub receipt_code: Option<ReceiptCode>,
     /// Why, unless it was erased.
     pub reason: Option<String>,
     /// Why not, if somebody said no, unless it was erased.
@@ -134,7 +169,7 @@ pub async fn page(
     .await
 }
 
-/// The request with this id, as it stands `now`.
+/// The request for a grant with this id, as it stands `now`.
 ///
 /// # Errors
 /// `NotBuilt` before the first generation is promoted; else if the database does not answer.
@@ -143,21 +178,26 @@ pub async fn by_id(
     now: DateTime<Utc>,
     id: ApprovalId,
 ) -> Result<At<Option<ApprovalRow>>, ReadError> {
-    let rows = format!("{SHOWN} where approval.approval_id = $2");
+    let rows = format!("{SHOWN} where approval.kind = 'grant' and approval.id = $2");
     let At { position, mut rows } =
         read_at(pool, &rows, |query| query.bind(now).bind(id.to_string()), approval).await?;
     Ok(At { position, rows: rows.pop() })
 }
 
 fn approval(row: &PgRow) -> Result<ApprovalRow, ReadError> {
-    let checker: Option<i64> = row.try_get("checker_id")?;
+    let [checker, player] = ["checker_id", "player_id"].map(|column| row.try_get(column));
+    let is_grant = row.try_get::<&str, _>("kind")? == "grant";
     Ok(ApprovalRow {
-        approval_id: named(row, "approval_id")?,
+        of: match is_grant {
+            true => ApprovalOf::Grant(named(row, "id")?),
+            false => ApprovalOf::Job(named(row, "id")?),
+        },
         maker: PlayerId(row.try_get("maker_id")?),
-        checker: checker.map(PlayerId),
-        player: PlayerId(row.try_get("player_id")?),
+        checker: checker?.map(PlayerId),
+        lines: number(row, "lines")?,
         gold: number(row, "gold")?,
-        receipt_code: named(row, "receipt_code")?,
+        player: player?.map(PlayerId),
+        receipt_code: is_grant.then(|| named(row, "receipt_code")).transpose()?,
         reason: row.try_get("reason")?,
         rejection: row.try_get("rejection")?,
         requested_at: row.try_get("requested_at")?,
@@ -170,7 +210,7 @@ fn approval(row: &PgRow) -> Result<ApprovalRow, ReadError> {
 
 /// Requests that events have made or ended.
 #[derive(Debug, Default)]
-pub(crate) struct Approvals(BTreeMap<ApprovalId, Change>);
+pub(crate) struct Approvals(BTreeMap<ApprovalOf, Change>);
 
 #[derive(Debug, Default)]
 struct Change {
@@ -182,7 +222,12 @@ struct Change {
 struct Requested {
     position: i64,
     at: DateTime<Utc>,
-    grant: RequestedGrant,
+    maker: PlayerId,
+    lines: u32,
+    gold: Gold,
+    /// Whom a grant is for, and the receipt that it will have.
+    grant: Option<(PlayerId, ReceiptCode)>,
+    expires_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -194,20 +239,63 @@ struct Ended {
 }
 
 impl Change {
-    fn copy_out(&self, id: ApprovalId, rows: &mut CopyRows) {
+    fn take(&mut self, position: i64, event: &ApprovalEvent) {
+        let ended = |at, ending, checker| Some(Ended { position, at, ending, checker });
+        match *event {
+            ApprovalEvent::GrantRequested { at, maker, player, gold, receipt_code, expires_at } => {
+                self.requested = Some(Requested {
+                    position,
+                    at,
+                    maker,
+                    lines: 1,
+                    gold,
+                    grant: Some((player, receipt_code)),
+                    expires_at,
+                });
+            }
+            ApprovalEvent::GrantApproved { at, checker } => {
+                self.ended = ended(at, Ending::Approved, checker);
+            }
+            ApprovalEvent::GrantRejected { at, checker } => {
+                self.ended = ended(at, Ending::Rejected, checker);
+            }
+        }
+    }
+
+    /// Of a job that somebody has to agree to; others are not here.
+    fn take_job(&mut self, position: i64, event: &JobEvent) {
+        let ended = |at, ending, checker| Some(Ended { position, at, ending, checker });
+        match *event {
+            JobEvent::JobRequested { at, maker, lines, gold, expires_at: Some(expires_at), .. } => {
+                self.requested =
+                    Some(Requested { position, at, maker, lines, gold, grant: None, expires_at });
+            }
+            JobEvent::JobApproved { at, checker } => {
+                self.ended = ended(at, Ending::Approved, checker);
+            }
+            JobEvent::JobRejected { at, checker } => {
+                self.ended = ended(at, Ending::Rejected, checker);
+            }
+            _ => {}
+        }
+    }
+
+    fn copy_out(&self, of: ApprovalOf, rows: &mut CopyRows) {
         // What happened to a request that nobody made is no row: `verify` says it.
-        let Some(Requested { position, at, grant }) = &self.requested else { return };
+        let Some(requested) = &self.requested else { return };
         let ended = self.ended;
-        rows.row(12)
-            .int(ended.map_or(*position, |ended| ended.position))
-            .int(*position)
-            .text(&id.to_string())
-            .int(grant.maker.0)
-            .int(grant.player.0)
-            .int(amount(grant.gold.amount()))
-            .text(&grant.receipt_code.to_string())
-            .time(*at)
-            .time(grant.expires_at)
+        rows.row(14)
+            .int(ended.map_or(requested.position, |ended| ended.position))
+            .int(requested.position)
+            .text(of.kind())
+            .text(&of.id())
+            .int(requested.maker.0)
+            .int(i64::from(requested.lines))
+            .int(amount(requested.gold.amount()))
+            .optional_int(requested.grant.map(|(player, _)| player.0))
+            .optional_text(requested.grant.map(|(_, code)| code.to_string()).as_deref())
+            .time(requested.at)
+            .time(requested.expires_at)
             .optional_text(ended.map(|ended| ended.ending.name()))
             .optional_int(ended.map(|ended| ended.checker.0))
             .optional_time(ended.map(|ended| ended.at));
@@ -216,18 +304,19 @@ impl Change {
 
 /// Ends requests whose rows are there.
 async fn end(
-    ended: BTreeMap<ApprovalId, Change>,
+    ended: BTreeMap<ApprovalOf, Change>,
     connection: &mut PgConnection,
     table: &str,
 ) -> Result<(), FollowerError> {
     let sql = format!(
-        "update {table} set position = $2, ending = $3, checker_id = $4, ended_at = $5
-          where approval_id = $1"
+        "update {table} set position = $3, ending = $4, checker_id = $5, ended_at = $6
+          where kind = $1 and id = $2"
     );
-    for (id, change) in ended {
+    for (of, change) in ended {
         let Some(Ended { position, at, ending, checker }) = change.ended else { continue };
-        let query = sqlx::query(&sql).bind(id.to_string()).bind(position).bind(ending.name());
-        query.bind(checker.0).bind(at).execute(&mut *connection).await?;
+        let query = sqlx::query(&sql).bind(of.kind()).bind(of.id()).bind(position);
+        let query = query.bind(ending.name()).bind(checker.0).bind(at);
+        query.execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -247,27 +336,20 @@ impl ReadModel for Approvals {
 
     fn indexes(&self, table: &str) -> Vec<String> {
         vec![
-            format!("alter table {table} add primary key (approval_id)"),
+            format!("alter table {table} add primary key (kind, id)"),
             format!("create index on {table} (requested_position)"),
         ]
     }
 
     fn fold(&mut self, entry: &Entry<'_>) {
-        let ClubEvent::Approval(id, event) = &entry.event else { return };
-        let change = self.0.entry(*id).or_default();
-        let position = entry.position;
-        let ended = |at, ending, checker| Some(Ended { position, at, ending, checker });
-        match *event {
-            ApprovalEvent::GrantRequested { at, maker, player, gold, receipt_code, expires_at } => {
-                let grant = RequestedGrant { maker, player, gold, receipt_code, expires_at };
-                change.requested = Some(Requested { position, at, grant });
+        match &entry.event {
+            ClubEvent::Approval(id, event) => {
+                self.0.entry(ApprovalOf::Grant(*id)).or_default().take(entry.position, event);
             }
-            ApprovalEvent::GrantApproved { at, checker } => {
-                change.ended = ended(at, Ending::Approved, checker);
+            ClubEvent::Job(id, event) => {
+                self.0.entry(ApprovalOf::Job(*id)).or_default().take_job(entry.position, event);
             }
-            ApprovalEvent::GrantRejected { at, checker } => {
-                change.ended = ended(at, Ending::Rejected, checker);
-            }
+            _ => {}
         }
     }
 
@@ -287,6 +369,6 @@ impl ReadModel for Approvals {
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
         let changed = std::mem::take(&mut self.0);
-        changed.iter().for_each(|(id, change)| change.copy_out(*id, rows));
+        changed.iter().for_each(|(of, change)| change.copy_out(*of, rows));
     }
 }

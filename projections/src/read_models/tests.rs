@@ -3,7 +3,7 @@
 mod boards;
 mod play;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Days, Utc};
@@ -17,7 +17,7 @@ use domain::role::BuiltIn;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use super::approvals::{self, ApprovalStatus};
+use super::approvals::{self, ApprovalOf, ApprovalStatus};
 use super::items::ItemStatus;
 use super::jobs::ShownStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
@@ -148,18 +148,39 @@ fn status_of(approval: &Approval, now: DateTime<Utc>) -> ApprovalStatus {
     }
 }
 
+/// The same of a job that somebody had to agree to.
+fn job_status_of(job: &Job, now: DateTime<Utc>) -> ApprovalStatus {
+    match shown_status(job, now) {
+        ShownStatus::AwaitingApproval => ApprovalStatus::Open,
+        ShownStatus::Expired => ApprovalStatus::Expired,
+        ShownStatus::Rejected => ApprovalStatus::Rejected,
+        _ => ApprovalStatus::Approved,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_for_approval_stand_as_their_streams_say() {
     let (pool, history) = followed(27, 4_000).await;
     let now = history.now();
     let all = approvals::page(&pool, now, None, None, MANY).await.unwrap().rows;
     assert!(all.is_sorted_by(|a, b| a.requested_position > b.requested_position));
-    assert_eq!(all.len(), history.approvals().count());
+    let jobs = history.jobs().filter(|(_, job)| job.order().unwrap().expires_at.is_some());
+    let jobs: BTreeMap<JobId, &Job> = jobs.collect();
+    assert!(!jobs.is_empty());
+    assert_eq!(all.len(), history.approvals().count() + jobs.len());
+    for row in &all {
+        let ApprovalOf::Job(id) = row.of else { continue };
+        let (job, order) = (jobs[&id], jobs[&id].order().unwrap());
+        assert_eq!((row.maker, Some(row.expires_at)), (order.maker, order.expires_at));
+        assert_eq!(row.status, job_status_of(job, now));
+        assert_eq!((row.player, row.receipt_code), (None, None));
+    }
     for (id, approval) in history.approvals() {
         let shown = approvals::by_id(&pool, now, id).await.unwrap().rows.unwrap();
         let grant = approval.grant().unwrap();
-        assert_eq!((shown.maker, shown.player), (grant.maker, grant.player));
-        assert_eq!((shown.gold, shown.receipt_code), (grant.gold.amount(), grant.receipt_code));
+        assert_eq!((shown.maker, shown.player), (grant.maker, Some(grant.player)));
+        let (gold, receipt) = (shown.gold, shown.receipt_code);
+        assert_eq!((gold, receipt), (grant.gold.amount(), Some(grant.receipt_code)));
         assert_eq!(shown.status, status_of(approval, now));
         assert_eq!(shown.checker.is_some(), approval.ending().is_some());
         assert!(all.contains(&shown));

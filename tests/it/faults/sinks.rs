@@ -24,6 +24,17 @@ const BEFORE: Duration = Duration::from_secs(20);
 /// How long both are away.
 const AWAY: Duration = Duration::from_secs(120);
 
+/// Who is killed in turn.
+const VICTIMS: [Victim; 4] = [Victim::Relay, Victim::Worker, Victim::Broker, Victim::ClickHouse];
+
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Relay,
+    Worker,
+    Broker,
+    ClickHouse,
+}
+
 /// The two that read the log, and where they bring it.
 struct Sinks {
     database: Database,
@@ -45,21 +56,21 @@ impl Sinks {
     }
 
     /// Kills one of the four, in the middle of whatever it does, and starts it again.
-    async fn strike(&mut self, whom: u32) {
-        match whom {
-            0 => {
+    async fn strike(&mut self, victim: Victim) {
+        match victim {
+            Victim::Relay => {
                 self.relay.kill().await;
                 self.relay = Relay::start(&self.database, &self.broker.address, &self.topic).await;
             }
-            1 => {
+            Victim::Worker => {
                 self.worker.kill().await.unwrap();
                 self.worker = worker(&self.database, &self.clickhouse.url);
             }
-            2 => {
+            Victim::Broker => {
                 self.broker.kill().await;
                 self.broker.start_again().await;
             }
-            _ => {
+            Victim::ClickHouse => {
                 self.clickhouse.kill().await;
                 self.clickhouse.start().await;
             }
@@ -99,9 +110,9 @@ async fn all_four_are_killed_in_turn_under_load_and_each_event_is_in_both_once()
     let mut sinks = Sinks::start(app.database.clone()).await;
     let clients = load.on(&app.url, CLIENTS);
     for round in 0..ROUNDS {
-        for whom in 0..4 {
+        for victim in VICTIMS {
             sleep(Duration::from_millis(rand::random_range(200..1_500))).await;
-            sinks.strike(whom).await;
+            sinks.strike(victim).await;
         }
         println!("round {round} after {:?}: {:?}", start.elapsed(), sinks.positions().await);
     }

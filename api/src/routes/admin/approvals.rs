@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::id::ApprovalId;
-use projections::read_models::approvals::{self, ApprovalRow, ApprovalStatus};
+use projections::read_models::approvals::{self, ApprovalRow, ApprovalStatus, ApprovalOf};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -34,24 +34,32 @@ pub struct ApprovalsQuery {
     limit: Option<u32>,
 }
 
-/// A request for a grant of gold.
+/// A request for gold: a grant for one player, or a job for many.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ApprovalView {
+    /// `grant` or `bulk_grant`.
+    kind: &'static str,
+    /// The request's id, or the job's.
     id: String,
+    /// Where it is shown, and decided below that by `approve` and `reject`.
+    href: String,
     /// `open`, `approved`, `rejected` or `expired`.
     status: &'static str,
     /// The user number of who asked.
     maker: i64,
     /// The user number of who agreed, or said no.
     checker: Option<i64>,
-    /// To whom.
-    user_id: i64,
+    /// To whom, if it is a grant.
+    user_id: Option<i64>,
+    /// To how many.
+    lines: u64,
+    /// How much, for all of them.
     gold: u64,
     /// Why, unless it was erased.
     reason: Option<String>,
     /// Why not, if somebody said no, unless it was erased.
     rejection: Option<String>,
-    /// The receipt of the grant, once it is approved.
+    /// The receipt of a grant, once it is approved.
     receipt_code: Option<String>,
     at: String,
     /// From then on nobody can agree any more.
@@ -62,16 +70,24 @@ pub struct ApprovalView {
 impl From<ApprovalRow> for ApprovalView {
     fn from(row: ApprovalRow) -> Self {
         let is_given = row.status == ApprovalStatus::Approved;
+        let id = row.of.id();
+        let href = match row.wanted {
+            ApprovalOf::Grant(_) => format!("/api/admin/approvals/{id}"),
+            ApprovalOf::Job(_) => format!("/api/admin/jobs/{id}"),
+        };
         Self {
-            id: row.approval_id.to_string(),
+            kind: row.of.kind(),
+            id,
+            href,
             status: row.status.name(),
             maker: row.maker.0,
             checker: row.checker.map(|checker| checker.0),
-            user_id: row.player.0,
+            user_id: row.player.map(|player| player.0),
+            lines: row.lines,
             gold: row.gold,
             reason: row.reason,
             rejection: row.rejection,
-            receipt_code: is_given.then(|| row.receipt_code.to_string()),
+            receipt_code: row.receipt_code.filter(|_| is_given).map(|code| code.to_string()),
             at: rfc3339(row.requested_at),
             expires_at: rfc3339(row.expires_at),
             ended_at: row.ended_at.map(rfc3339),
@@ -79,7 +95,7 @@ impl From<ApprovalRow> for ApprovalView {
     }
 }
 
-/// Requests for what takes two, newest first.
+/// Requests for what takes two, newest first: grants and jobs.
 #[utoipa::path(get, path = "/api/admin/approvals", tag = "administration",
     security(("token" = ["staff"])),
     params(ApprovalsQuery,
@@ -102,7 +118,7 @@ pub async fn list(
     Ok(Json(Page { items, next_cursor, position: page.position }))
 }
 
-/// One request.
+/// One request for a grant.
 #[utoipa::path(get, path = "/api/admin/approvals/{id}", tag = "administration",
     security(("token" = ["staff"])),
     params(("id" = String, Path, description = "the request's id"),

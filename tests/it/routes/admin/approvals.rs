@@ -85,7 +85,8 @@ async fn so_much_gold_waits_until_another_admin_agrees_and_is_given_once() {
     let id = asked.body["approval_id"].as_str().unwrap();
     approve(&app, &maker, id).await.is_problem(403, "MAKER_IS_CHECKER");
     let one = app.get(&format!("{APPROVALS}/{id}"), Some(&maker)).await;
-    let expected = json!({"id": id, "status": "open", "maker": MAKER, "checker": null,
+    let href = format!("{APPROVALS}/{id}");
+    let expected = json!({"kind": "grant", "href": href, "lines": 1, "id": id, "status": "open", "maker": MAKER, "checker": null,
         "user_id": PLAYER_ID, "gold": 100_000, "reason": "for the winner of the lottery",
         "receipt_code": null, "expires_at": asked.body["expires_at"], "ended_at": null});
     for (name, value) in expected.as_object().unwrap() {

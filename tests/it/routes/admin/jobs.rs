@@ -268,6 +268,12 @@ async fn so_much_gold_in_all_waits_until_somebody_else_agrees() {
     assert_eq!(job(&app, &support, &id).await["status"], "awaiting_approval");
     steer(&app, &support, &id, "approve").await.is_problem(403, "FORBIDDEN");
     assert_eq!(gold_of(&app, &maker, 6).await, 1_000, "nothing has moved");
+    let waiting = app.get("/api/admin/approvals?status=open", Some(&checker)).await.body;
+    let expected = json!({"kind": "bulk_grant", "id": id, "href": format!("{JOBS}/{id}"),
+        "status": "open", "maker": 1, "user_id": null, "lines": 2, "gold": 100_000});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&waiting["items"][0][name], value, "{name} of {waiting}");
+    }
 
     let approved = steer(&app, &checker, &id, "approve").await;
     assert_eq!((approved.status.as_u16(), &approved.body["status"]), (200, &json!("running")));
