@@ -36,7 +36,9 @@ pub enum FeedError {
     #[error("the log could not be read: {0}")]
     Database(#[from] sqlx::Error),
     /// The log's event at this position is another one, or none: it is another history.
-    #[error("its place {0} has gone from the log: the database was restored, and docs/operations.md says what to do")]
+    #[error(
+        "its place {0} has gone from the log: the database was restored, and docs/operations.md says what to do"
+    )]
     PlaceGone(u64),
     /// A number that no log of ours has.
     #[error(transparent)]

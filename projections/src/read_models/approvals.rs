@@ -185,7 +185,7 @@ pub async fn by_id(
 }
 
 fn approval(row: &PgRow) -> Result<ApprovalRow, ReadError> {
-    let [checker, player] = ["checker_id", "player_id"].map(|column| row.try_get(column));
+    let number_of = |column| row.try_get::<Option<i64>, _>(column);
     let is_grant = row.try_get::<&str, _>("kind")? == "grant";
     Ok(ApprovalRow {
         of: match is_grant {
@@ -193,10 +193,10 @@ fn approval(row: &PgRow) -> Result<ApprovalRow, ReadError> {
             false => ApprovalOf::Job(named(row, "id")?),
         },
         maker: PlayerId(row.try_get("maker_id")?),
-        checker: checker?.map(PlayerId),
+        checker: number_of("checker_id")?.map(PlayerId),
         lines: number(row, "lines")?,
         gold: number(row, "gold")?,
-        player: player?.map(PlayerId),
+        player: number_of("player_id")?.map(PlayerId),
         receipt_code: is_grant.then(|| named(row, "receipt_code")).transpose()?,
         reason: row.try_get("reason")?,
         rejection: row.try_get("rejection")?,
@@ -266,7 +266,9 @@ impl Change {
     fn take_job(&mut self, position: i64, event: &JobEvent) {
         let ended = |at, ending, checker| Some(Ended { position, at, ending, checker });
         match *event {
-            JobEvent::JobRequested { at, maker, lines, gold, expires_at: Some(expires_at), .. } => {
+            JobEvent::JobRequested {
+                at, maker, lines, gold, expires_at: Some(expires_at), ..
+            } => {
                 self.requested =
                     Some(Requested { position, at, maker, lines, gold, grant: None, expires_at });
             }

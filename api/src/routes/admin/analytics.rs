@@ -172,11 +172,13 @@ fn days(app: &App, asked: Result<Query<DaysQuery>, QueryRejection>) -> Result<Da
     Ok((from, to))
 }
 
-/// How fresh figures are that are asked for after this.
+/// How fresh figures are that are asked for after this: they count all up to that position. What is in `events`
+/// may not be in the other tables yet; the follower stands behind what is in all of them.
 async fn fresh(app: &App, clickhouse: &ClickHouse, days: DayRange) -> Result<Fresh, ApiError> {
-    let position = reports::position(clickhouse).await?;
     let status = app.followers.status().await;
-    let lag_ms = status.iter().find(|follower| follower.name == NAME).map_or(0, |it| it.lag_ms);
+    let last = reports::position(clickhouse).await?;
+    let follower = status.iter().find(|follower| follower.name == NAME);
+    let (position, lag_ms) = follower.map_or((0, 0), |it| (it.position.min(last), it.lag_ms));
     Ok(Fresh { from: days.0, to: days.1, position, lag_ms })
 }
 

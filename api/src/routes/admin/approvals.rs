@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use domain::id::ApprovalId;
-use projections::read_models::approvals::{self, ApprovalRow, ApprovalStatus, ApprovalOf};
+use projections::read_models::approvals::{self, ApprovalOf, ApprovalRow, ApprovalStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -71,7 +71,7 @@ impl From<ApprovalRow> for ApprovalView {
     fn from(row: ApprovalRow) -> Self {
         let is_given = row.status == ApprovalStatus::Approved;
         let id = row.of.id();
-        let href = match row.wanted {
+        let href = match row.of {
             ApprovalOf::Grant(_) => format!("/api/admin/approvals/{id}"),
             ApprovalOf::Job(_) => format!("/api/admin/jobs/{id}"),
         };

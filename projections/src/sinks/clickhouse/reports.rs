@@ -12,7 +12,7 @@ const WHOLE: i64 = 10_000;
 /// The days of a week's injection.
 const WEEK: u64 = 7;
 
-/// The last event that is in: every figure asked for later counts at least all up to it.
+/// The last event that is in the table `events`.
 ///
 /// # Errors
 /// If ClickHouse does not answer.
