@@ -134,7 +134,7 @@ async fn a_place_that_has_gone_stops_the_follower_and_says_so() {
     }
     let status = &running.engine.followers().status().await[0];
     assert_eq!(status.position, 90);
-    assert!(status.error.as_ref().unwrap().contains("rebuild"), "{:?}", status.error);
+    assert!(status.error.as_ref().unwrap().contains("operations.md"), "{:?}", status.error);
     running.stop().await;
 }
 
