@@ -14,6 +14,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 pub struct Database {
     /// Its name.
     pub name: String,
+    /// The address of its server.
+    server: String,
 }
 
 impl Database {
@@ -55,7 +57,12 @@ impl Database {
         }
         copy(&mut server, &name, &format!("{template}_done")).await;
         server.execute("select pg_advisory_unlock(7001)").await.unwrap();
-        Self { name }
+        Self::on(&self::server(), &name)
+    }
+
+    /// One that is there, on a server with this address.
+    pub fn on(server: &str, name: &str) -> Self {
+        Self { name: name.to_owned(), server: server.to_owned() }
     }
 
     /// A copy of it as it is now. Nobody may be connected to it.
@@ -63,12 +70,12 @@ impl Database {
         let name = format!("{}_copy", self.name);
         let mut server = PgConnection::connect(&url("postgres")).await.unwrap();
         copy(&mut server, &name, &self.name).await;
-        Self { name }
+        Self { name, server: self.server.clone() }
     }
 
     /// The superuser's address of it.
     pub fn url(&self) -> String {
-        url(&self.name)
+        format!("{}/{}", self.server, self.name)
     }
 
     /// How many events are in its log, but for those of play, which follow by themselves from signing in,
@@ -117,10 +124,13 @@ async fn copy(server: &mut PgConnection, name: &str, template: &str) {
 
 /// The address of a database on the test server.
 pub fn url(database: &str) -> String {
+    format!("{}/{database}", server())
+}
+
+fn server() -> String {
     let server = std::env::var("TEST_DATABASE_URL")
         .expect("TEST_DATABASE_URL is not set: run the tests with `make test`");
-    let (server, _) = server.rsplit_once('/').unwrap();
-    format!("{server}/{database}")
+    server.rsplit_once('/').unwrap().0.to_owned()
 }
 
 /// Changes whenever a migration does.

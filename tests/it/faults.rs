@@ -17,6 +17,7 @@ mod past_play;
 mod paused;
 mod payout;
 mod play;
+mod power;
 mod relay;
 mod reporters;
 mod restores;

@@ -1,6 +1,6 @@
 //! A payment provider in process, for everything but production. The card token decides what it
-//! does. Its books are its own: its own tables, its own transactions, and they survive our crashes: no
-//! event that follows from a charge is ever durable before the charge is.
+//! does. Its books are its own: its own tables, its own transactions, as durable as a real
+//! provider's, and they survive our crashes.
 //!
 //! | card token | what happens |
 //! |---|---|

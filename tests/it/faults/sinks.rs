@@ -123,6 +123,7 @@ async fn all_four_are_killed_in_turn_under_load_and_each_event_is_in_both_once()
     let published = check(&sinks.broker.address, &sinks.topic, &app.database).await;
     println!("{published} events, all the same after {:?}", start.elapsed());
     assert!(published > 1_000 * usize::try_from(THOUSANDS).unwrap());
+    assert!(sinks.relay.stop().await, "it ends well when asked to");
     sinks.worker.kill().await.unwrap();
 }
 
@@ -149,11 +150,12 @@ async fn while_both_are_away_for_minutes_purchases_go_on_and_both_catch_up_by_th
     let (mut broker, topic, mut clickhouse) =
         (Broker::start().await, kafka::new_topic(), Server::new().await);
     let database = demo_database().await;
+    let (brokers, url) = (broker.address.clone(), clickhouse.url.clone());
     let settings = [
         ("CLUB_LIMITS", "off"),
-        ("KAFKA_BROKERS", &*broker.address),
+        ("KAFKA_BROKERS", &*brokers),
         ("KAFKA_TOPIC", &*topic),
-        ("CLICKHOUSE_URL", &*clickhouse.url),
+        ("CLICKHOUSE_URL", &*url),
         ("CLICKHOUSE_DATABASE", &*database.name),
     ];
     let app = App::start_on(database.clone(), &settings).await;
@@ -174,6 +176,7 @@ async fn while_both_are_away_for_minutes_purchases_go_on_and_both_catch_up_by_th
     for (dependency, follower) in told(&app).await {
         assert!(dependency.as_str().unwrap().starts_with("away: "), "{dependency}");
         assert_eq!(follower["state"], "failing", "{follower}");
+        assert!(follower["error"].as_str().is_some_and(|error| !error.is_empty()), "{follower}");
         let lag = follower["lag_events"].as_i64().unwrap();
         assert!(lag > (database.head().await - left) / 2, "{follower}");
         let behind = Duration::from_millis(follower["lag_ms"].as_u64().unwrap());
@@ -188,6 +191,11 @@ async fn while_both_are_away_for_minutes_purchases_go_on_and_both_catch_up_by_th
     kafka::published_all(&app.url, &database).await;
     clients.stop().await;
     load.account_for(&database).await;
+    kafka::published_all(&app.url, &database).await;
+    say_the_same(&clickhouse.url, &database).await;
+    assert!(app.stop().await.success());
+    // What is written while nodes end is brought on by the next one.
+    let app = App::start_on(database.clone(), &settings).await;
     kafka::published_all(&app.url, &database).await;
     say_the_same(&clickhouse.url, &database).await;
     let published = check(&broker.address, &topic, &database).await;

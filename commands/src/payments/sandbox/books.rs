@@ -133,8 +133,7 @@ async fn decide_all(pool: &PgPool, decisions: &[(String, State)]) -> sqlx::Resul
     .map(drop)
 }
 
-/// Inserts those that are not there, and returns them. The commit does not wait for the disk: whatever comes of
-/// a charge is written behind it into the same log of PostgreSQL, and is not on the disk before the charge is.
+/// Inserts those that are not there, and returns them.
 async fn insert(
     executor: impl PgExecutor<'_>,
     entries: &[Entry],
@@ -148,8 +147,7 @@ async fn insert(
         "insert into sandbox.charges \
              (charge_id, receipt_code, state, reason, card, amount_cents, currency, created_at) \
          select distinct on (id) id, receipt, state, reason, card, cents, currency, $8 \
-           from set_config('synchronous_commit', 'off', true), \
-                unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], \
+           from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], \
                        $6::bigint[], $7::text[]) with ordinality \
                 as charge (id, receipt, state, reason, card, cents, currency, n) \
           order by id, n \
