@@ -7,6 +7,8 @@
 //!
 //! A new read model: one file below, one line in [`all`].
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use domain::account::LedgerEntry;
@@ -77,7 +79,7 @@ pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
         Box::new(jobs::Jobs::default()),
         Box::new(job_lines::JobLines::default()),
         Box::new(campaigns::Campaigns::default()),
-        Box::new(audit::AuditLines::default()),
+        Box::new(audit::AuditLog::default()),
     ]
 }
 
@@ -155,6 +157,7 @@ pub(crate) struct Entry<'a> {
     pub metadata: &'a str,
     /// The event as it is stored.
     pub stored: &'a StoredEvent,
+    actor: OnceCell<String>,
 }
 
 impl<'a> Entry<'a> {
@@ -182,23 +185,28 @@ impl<'a> Entry<'a> {
         };
         let position = crate::position::to_sql(position)?;
         let stored = &recorded.event;
-        Ok(Self { position, event, ledger, metadata: &stored.metadata, stored })
+        let metadata = &stored.metadata;
+        Ok(Self { position, event, ledger, metadata, stored, actor: OnceCell::new() })
     }
 
     /// Who did it, as `kind:id`.
-    pub(crate) fn actor(&self) -> String {
-        #[derive(Deserialize)]
-        struct Said<'s> {
-            #[serde(borrow)]
-            actor_kind: std::borrow::Cow<'s, str>,
-            #[serde(borrow)]
-            actor_id: std::borrow::Cow<'s, str>,
-        }
-        match serde_json::from_str::<Said<'_>>(self.metadata) {
-            Ok(said) => format!("{}:{}", said.actor_kind, said.actor_id),
-            // Metadata is not what the rules are about: an event without an actor still counts.
-            Err(_) => "unknown:".to_owned(),
-        }
+    pub(crate) fn actor(&self) -> &str {
+        self.actor.get_or_init(|| actor_of(self.metadata))
+    }
+}
+
+fn actor_of(metadata: &str) -> String {
+    #[derive(Deserialize)]
+    struct Said<'s> {
+        #[serde(borrow)]
+        actor_kind: Cow<'s, str>,
+        #[serde(borrow)]
+        actor_id: Cow<'s, str>,
+    }
+    match serde_json::from_str::<Said<'_>>(metadata) {
+        Ok(said) => format!("{}:{}", said.actor_kind, said.actor_id),
+        // Metadata is not what the rules are about: an event without an actor still counts.
+        Err(_) => "unknown:".to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::aggregate::Event;
 use domain::event::{Actor, Metadata};
+use domain::id::PlayerId;
 use domain::stored::{Hash, Place, Recorded, StoredEvent, chain};
 use domain::testing::at;
 use sqlx::migrate::Migrator;
@@ -155,13 +156,7 @@ pub(crate) fn stored(
     event: &impl Event,
 ) -> StoredEvent {
     let player = id.parse().ok();
-    let metadata = Metadata {
-        actor: player.map_or(Actor::System("test"), Actor::Player),
-        player,
-        request: None,
-        cause: None,
-        trace: None,
-    };
+    let actor = player.map_or(Actor::System("test"), Actor::Player);
     StoredEvent {
         aggregate_type: family.into(),
         aggregate_id: id.into(),
@@ -169,8 +164,13 @@ pub(crate) fn stored(
         event_type: event.event_type().into(),
         event_version: "1".into(),
         payload: domain::encoding::encode(event).unwrap(),
-        metadata: metadata.to_json().into(),
+        metadata: metadata(actor, player).into(),
     }
+}
+
+/// What is said about an event of somebody.
+pub(crate) fn metadata(actor: Actor, player: Option<PlayerId>) -> String {
+    Metadata { actor, player, request: None, cause: None, trace: None }.to_json()
 }
 
 /// A place that no log of ours has.

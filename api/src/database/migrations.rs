@@ -25,6 +25,7 @@ const ALL: &[(&str, &str)] = &[
     ("0016_mail", include_str!("../../../migrations/0016_mail.sql")),
     ("0017_people", include_str!("../../../migrations/0017_people.sql")),
     ("0018_olap", include_str!("../../../migrations/0018_olap.sql")),
+    ("0019_append_by_row", include_str!("../../../migrations/0019_append_by_row.sql")),
 ];
 
 /// The files above, as sqlx takes them.

@@ -1,5 +1,9 @@
 //! What the staff did, was refused, and whose personal data they looked at: a line for each event of
 //! theirs. What exactly is read from the log itself.
+//!
+//! Kept are only the stretches of the log that are the staff's: what one of them does again and again,
+//! as when gold is given to many, is one row. Whose gold it was that moved is found by the statement,
+//! whose key begins with the player; every other event is a row of its own, found by its target.
 
 use chrono::{DateTime, Utc};
 use domain::audit::AuditEvent;
@@ -7,7 +11,7 @@ use domain::event::ClubEvent;
 use domain::id::PlayerId;
 use domain::job::JobEvent;
 use futures::future::BoxFuture;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
@@ -20,16 +24,19 @@ use crate::position::bound_to_sql;
 /// The view that readers use, and the beginning of its tables' names.
 pub const NAME: &str = "audit";
 /// Raise it with any change of what this file makes of an event.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 const COLUMNS: &str = "(
     position bigint not null,
+    first    bigint not null,
     actor    text   not null,
     action   text   not null,
-    family   text   not null,
-    target   text   not null,
-    request  text
+    target   text
 )";
+
+/// A stretch does not reach over a multiple of this: whoever looks for a page sorts at most so many
+/// events that are not on it.
+const STRETCH: i64 = 1_000;
 
 /// Something that one of the staff did, or was refused.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,31 +88,55 @@ pub async fn page(
     before: Option<u64>,
     limit: u32,
 ) -> Result<At<Vec<AuditRow>>, ReadError> {
-    // What is not asked for falls away when the statement is planned, which is done each time.
-    let rows =
-        "select line.*, event.recorded_at, event.payload::text as details, said.text as reason
-                  from read.audit line join events event using (position)
-                  left join event_texts said using (position)
-                 where line.position < $1 and ($2::text is null or line.action = $2)
-                   and ($3::text is null or line.target = $3)
-                   and ($4::text is null or line.actor = $4)
-                   and ($5::timestamptz is null or event.recorded_at >= $5)
-                   and ($6::timestamptz is null or event.recorded_at < $6)
-                 order by line.position desc limit $7";
+    let rows = rows_of(wanted.target.is_some());
     let Wanted { action, target, actor, since, until } = wanted.clone();
+    let player = target.as_ref().and_then(|target| target.parse::<i64>().ok());
     let before = bound_to_sql(before);
     let limit = i64::from(limit);
     read_at(
         pool,
-        rows,
+        &rows,
         |query| {
-            let query = query.persistent(false).bind(before).bind(action).bind(target);
-            query.bind(actor).bind(since).bind(until).bind(limit)
+            let query = query.persistent(false).bind(before).bind(action).bind(target).bind(actor);
+            query.bind(since).bind(until).bind(limit).bind(player)
         },
         line,
     )
     .await
 }
+
+/// The statement: stretches, newest first, and of each its newest events. What is not asked for falls
+/// away when it is planned, which is done each time.
+fn rows_of(one_target: bool) -> String {
+    let stretches = if one_target { OF_TARGET } else { OF_ALL };
+    format!(
+        "select event.position, event.recorded_at, event.event_type as action,
+                event.aggregate_type as family, coalesce(stretch.target, event.aggregate_id) as target,
+                stretch.actor, event.metadata->>'request' as request, event.payload::text as details,
+                (select text from event_texts said where said.position = event.position) as reason
+           from ({stretches}) stretch cross join lateral
+                (select * from events
+                  where position between stretch.first and stretch.last and position < $1
+                    and ($2::text is null or event_type = $2)
+                    and ($5::timestamptz is null or recorded_at >= $5)
+                    and ($6::timestamptz is null or recorded_at < $6)
+                  order by position desc limit $7) event
+          order by stretch.first desc, event.position desc limit $7"
+    )
+}
+
+const OF_ALL: &str = "
+    select first, position as last, actor, target from read.audit
+     where first < $1 and ($2::text is null or action = $2) and ($4::text is null or actor = $4)";
+
+const OF_TARGET: &str = "
+    select first, position as last, actor, target from read.audit
+     where first < $1 and target = $3
+       and ($2::text is null or action = $2) and ($4::text is null or actor = $4)
+    union all
+    select position, position, actor, null from read.statement
+     where player_id = $8 and position < $1
+       and actor like 'admin:%' and ($4::text is null or actor = $4)";
 
 fn line(row: &PgRow) -> Result<AuditRow, ReadError> {
     Ok(AuditRow {
@@ -121,18 +152,63 @@ fn line(row: &PgRow) -> Result<AuditRow, ReadError> {
     })
 }
 
-/// Lines in the form in which they are copied into the table: nothing about them changes later.
-#[derive(Debug, Default)]
-pub(crate) struct AuditLines(CopyRows);
-
-/// What of an event's metadata is told.
-#[derive(Deserialize)]
-struct Said<'s> {
-    #[serde(borrow)]
-    request: Option<std::borrow::Cow<'s, str>>,
+/// A stretch of events, one after the other, that were the same deed of the same person.
+#[derive(Debug)]
+struct Stretch {
+    first: i64,
+    last: i64,
+    actor: String,
+    action: String,
+    /// Of an event that stands alone: what it is found by.
+    target: Option<String>,
 }
 
-impl ReadModel for AuditLines {
+impl Stretch {
+    fn of(entry: &Entry<'_>, target: Option<String>) -> Self {
+        let (actor, action) = (entry.actor().to_owned(), entry.stored.event_type.to_string());
+        Self { first: entry.position, last: entry.position, actor, action, target }
+    }
+
+    /// Whether an event goes on with what this one ends with.
+    fn goes_on_with(&self, entry: &Entry<'_>) -> bool {
+        self.target.is_none()
+            && self.last.saturating_add(1) == entry.position
+            && entry.position % STRETCH != 0
+            && self.action == entry.stored.event_type
+            && self.actor == entry.actor()
+    }
+
+    /// Goes on with the last one in the table, if it does.
+    async fn prolong(
+        &self,
+        connection: &mut PgConnection,
+        table: &str,
+    ) -> Result<bool, FollowerError> {
+        if self.target.is_some() || self.first % STRETCH == 0 {
+            return Ok(false);
+        }
+        let sql = format!(
+            "update {table} set position = $1
+              where first = (select max(first) from {table}) and position = $2
+                and actor = $3 and action = $4 and target is null"
+        );
+        let before = self.first.saturating_sub(1);
+        let query = sqlx::query(&sql).bind(self.last).bind(before);
+        let done = query.bind(&self.actor).bind(&self.action).execute(connection).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    fn copy_out(&self, rows: &mut CopyRows) {
+        let row = rows.row(5).int(self.last).int(self.first);
+        row.text(&self.actor).text(&self.action).optional_text(self.target.as_deref());
+    }
+}
+
+/// Stretches, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct AuditLog(Vec<Stretch>);
+
+impl ReadModel for AuditLog {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -147,32 +223,28 @@ impl ReadModel for AuditLines {
 
     fn indexes(&self, table: &str) -> Vec<String> {
         vec![
-            format!("alter table {table} add primary key (position)"),
-            format!("create index on {table} (actor, position)"),
-            format!("create index on {table} (target, position)"),
+            format!("alter table {table} add primary key (first)"),
+            format!("create index on {table} (actor, first)"),
+            format!("create index on {table} (action, first)"),
+            format!("create index on {table} (target, first) where target is not null"),
         ]
     }
 
     fn fold(&mut self, entry: &Entry<'_>) {
-        // They belong to the request in front of them, which is a line.
-        if let ClubEvent::Job(_, JobEvent::JobLinesListed { .. }) = &entry.event {
-            return;
+        let target = match &entry.event {
+            // They belong to the request in front of them, which is a line.
+            ClubEvent::Job(_, JobEvent::JobLinesListed { .. }) => return,
+            ClubEvent::Audit(_, note) => Some(target_of(note)),
+            _ if !entry.metadata.contains("\"actor_kind\":\"admin\"") => return,
+            _ if entry.ledger.is_some() => None,
+            _ => Some(entry.stored.aggregate_id.to_string()),
+        };
+        match self.0.last_mut() {
+            Some(last) if target.is_none() && last.goes_on_with(entry) => {
+                last.last = entry.position;
+            }
+            _ => self.0.push(Stretch::of(entry, target)),
         }
-        let note = if let ClubEvent::Audit(_, note) = &entry.event { Some(note) } else { None };
-        if note.is_none() && !entry.metadata.contains("\"actor_kind\":\"admin\"") {
-            return;
-        }
-        let said = serde_json::from_str::<Said<'_>>(entry.metadata).ok();
-        let request = said.and_then(|said| said.request);
-        let target = note.map_or_else(|| entry.stored.aggregate_id.to_string(), target_of);
-        self.0
-            .row(6)
-            .int(entry.position)
-            .text(&entry.actor())
-            .text(&entry.stored.event_type)
-            .text(&entry.stored.aggregate_type)
-            .text(&target)
-            .optional_text(request.as_deref());
     }
 
     fn upsert<'a>(
@@ -180,15 +252,22 @@ impl ReadModel for AuditLines {
         connection: &'a mut PgConnection,
         generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
-        Box::pin(async move { Ok(self.0.copy_into(connection, &table(NAME, generation)).await?) })
+        Box::pin(async move {
+            let table = table(NAME, generation);
+            let mut new = self.0.drain(..).peekable();
+            if let Some(first) = new.peek()
+                && first.prolong(connection, &table).await?
+            {
+                new.next();
+            }
+            let mut rows = CopyRows::default();
+            new.for_each(|stretch| stretch.copy_out(&mut rows));
+            Ok(rows.copy_into(connection, &table).await?)
+        })
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        rows.append(&mut self.0);
-    }
-
-    fn only_grows(&self) -> bool {
-        true
+        self.0.drain(..).for_each(|stretch| stretch.copy_out(rows));
     }
 }
 

@@ -122,7 +122,7 @@ impl ReadModel for Notes {
             IdentityEvent::NoteAdded { at, number } => {
                 let change = self.0.entry((*player, number)).or_default();
                 change.position = entry.position;
-                change.written = Some((entry.position, at, entry.actor()));
+                change.written = Some((entry.position, at, entry.actor().to_owned()));
             }
             IdentityEvent::NoteRemoved { at, number } => {
                 let change = self.0.entry((*player, number)).or_default();

@@ -282,7 +282,7 @@ impl ReadModel for RewardsPaid {
             .int(amount(paid.vip_points))
             .int(amount(paid.xp))
             .optional_text(items.as_deref())
-            .text(&entry.actor());
+            .text(entry.actor());
     }
 
     fn upsert<'a>(

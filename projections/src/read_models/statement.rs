@@ -124,11 +124,7 @@ fn line(row: &PgRow) -> Result<StatementLine, ReadError> {
 
 /// Lines in the form in which they are copied into the table: nothing about them changes later.
 #[derive(Debug, Default)]
-pub(crate) struct Statement {
-    lines: CopyRows,
-    /// Whose command came last: events of one command share their metadata.
-    last_actor: (String, String),
-}
+pub(crate) struct Statement(CopyRows);
 
 impl ReadModel for Statement {
     fn name(&self) -> &'static str {
@@ -151,13 +147,10 @@ impl ReadModel for Statement {
         let (ClubEvent::Account(player, _), Some(ledger)) = (&entry.event, &entry.ledger) else {
             return;
         };
-        if self.last_actor.0 != entry.metadata {
-            self.last_actor = (entry.metadata.to_owned(), entry.actor());
-        }
         let (moved, debt) = sides(ledger);
         let debt = debt.negated();
         let balance = ledger.movement.balance;
-        self.lines
+        self.0
             .row(13)
             .int(entry.position)
             .int(player.0)
@@ -171,7 +164,7 @@ impl ReadModel for Statement {
             .int(amount(balance.free))
             .int(debt.paid.saturating_add(debt.free))
             .int(amount(balance.debt))
-            .text(&self.last_actor.1);
+            .text(entry.actor());
     }
 
     fn upsert<'a>(
@@ -179,13 +172,11 @@ impl ReadModel for Statement {
         connection: &'a mut PgConnection,
         generation: i32,
     ) -> BoxFuture<'a, Result<(), FollowerError>> {
-        Box::pin(
-            async move { Ok(self.lines.copy_into(connection, &table(NAME, generation)).await?) },
-        )
+        Box::pin(async move { Ok(self.0.copy_into(connection, &table(NAME, generation)).await?) })
     }
 
     fn copy_out(&mut self, rows: &mut CopyRows) {
-        rows.append(&mut self.lines);
+        rows.append(&mut self.0);
     }
 
     fn only_grows(&self) -> bool {

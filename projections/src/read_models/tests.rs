@@ -1,5 +1,6 @@
 //! Read models show what the aggregates know, and answer what they are asked.
 
+mod audit;
 mod boards;
 mod play;
 

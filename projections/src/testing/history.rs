@@ -18,6 +18,7 @@ use domain::announcement::Announcements;
 use domain::approval::Approval;
 use domain::audit::{Audit, AuditEvent, Note};
 use domain::campaign::Campaign;
+use domain::event::Actor;
 use domain::id::{
     ApprovalId, CampaignId, EnrolmentId, InviteCode, ItemId, JobId, PackageCode, PlayerId,
     ProductId, PromoCode, ReceiptCode, SessionId,
@@ -36,7 +37,7 @@ use domain::testing::{at, small_pack};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::stored;
+use super::{metadata, stored};
 
 /// See the module.
 pub(crate) struct History {
@@ -45,6 +46,10 @@ pub(crate) struct History {
     random_invites: StdRng,
     /// Of its own, too.
     random_jobs: StdRng,
+    /// And of its own.
+    random_staff: StdRng,
+    /// Who of the staff is at work: what happens meanwhile is their doing.
+    at_work: Option<PlayerId>,
     /// Guests who have come and gone.
     guests: i64,
     pub(crate) players: i64,
@@ -106,6 +111,8 @@ impl History {
             random: StdRng::seed_from_u64(seed),
             random_invites: StdRng::seed_from_u64(seed),
             random_jobs: StdRng::seed_from_u64(seed),
+            random_staff: StdRng::seed_from_u64(seed),
+            at_work: None,
             guests: 0,
             players: 20,
             accounts: BTreeMap::new(),
@@ -142,7 +149,19 @@ impl History {
             }
         }
         self.told += batch.len() as u64;
+        batch.iter_mut().for_each(|event| self.done_by_staff(event));
         batch
+    }
+
+    /// Members of the staff come and go, and do what happens while they are there.
+    fn done_by_staff(&mut self, event: &mut StoredEvent) {
+        if self.random_staff.random_ratio(1, 12) {
+            let who = self.random_staff.random_range(-4..3);
+            self.at_work = (who > 0).then_some(PlayerId(who));
+        }
+        if let Some(who) = self.at_work {
+            event.metadata = metadata(Actor::Admin(who), None).into();
+        }
     }
 
     /// Each account there is.
