@@ -74,6 +74,7 @@ impl From<ReadError> for ApiError {
                 Self::new(Reason::ReadModelBehind, detail)
             }
             ReadError::OutOfRange(error) => Self::internal(error),
+            ReadError::Event(error) => Self::internal(error),
         }
     }
 }

@@ -98,13 +98,14 @@ impl fmt::Display for IdempotencyKey {
 /// Makes fingerprints of requests: keyed, so that a stored one cannot be guessed back. Must stay
 /// the same for the life of the log, on every node.
 #[derive(Clone)]
-pub struct FingerprintKey(Arc<[u8]>);
+pub struct FingerprintKey(Hmac<Sha256>);
 
 impl FingerprintKey {
     /// From a secret.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
-        Self(secret.into())
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+        Self(Hmac::new_from_slice(secret).expect("any length will do"))
     }
 
     /// The fingerprint of a card, by which it is known again.
@@ -119,9 +120,7 @@ impl FingerprintKey {
     /// The fingerprint of a request: what is asked, without secrets such as card tokens.
     #[must_use]
     pub fn fingerprint(&self, command: &'static str, request: &impl Serialize) -> Fingerprint {
-        // HMAC takes keys of any length.
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length will do");
+        let mut mac = self.0.clone();
         mac.update(command.as_bytes());
         mac.update(&[0]);
         mac.update(&serde_json::to_vec(request).unwrap_or_default());

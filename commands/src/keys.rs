@@ -2,6 +2,7 @@
 //! started, and which keys could be older and must be looked up.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ pub struct KeyedRequest {
     /// The client's key.
     pub key: IdempotencyKey,
     /// Whose key it is: `player:23`.
-    pub caller: String,
+    pub caller: Arc<str>,
     /// What was asked.
     pub fingerprint: Fingerprint,
     /// Its short name, made once: it is asked for under the node's lock.
@@ -30,7 +31,7 @@ pub struct KeyedRequest {
 impl KeyedRequest {
     /// A key of this caller for what is asked.
     #[must_use]
-    pub fn new(key: IdempotencyKey, caller: String, fingerprint: Fingerprint) -> Self {
+    pub fn new(key: IdempotencyKey, caller: Arc<str>, fingerprint: Fingerprint) -> Self {
         let hash = KeyHash::of(key.as_str(), &caller);
         Self { key, caller, fingerprint, hash }
     }
@@ -165,7 +166,7 @@ mod tests {
 
     fn keyed(text: &str) -> KeyedRequest {
         let key = IdempotencyKey::parse(text).unwrap();
-        KeyedRequest::new(key, "player:1".to_owned(), Fingerprint([0; 16]))
+        KeyedRequest::new(key, "player:1".into(), Fingerprint([0; 16]))
     }
 
     fn time_ordered(second: i64) -> String {

@@ -75,7 +75,7 @@ fn stored(event: SerializedEvent) -> StoredEvent {
         sequence: event.sequence as u64,
         event_type: event.event_type.into(),
         event_version: event.event_version.into(),
-        payload: event.payload.to_string(),
+        payload: event.payload.to_string().into(),
         metadata: event.metadata.to_string().into(),
     }
 }

@@ -1,6 +1,6 @@
 //! What a decision looks at and writes: the states of streams, as one command sees them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::aggregate::{Aggregate, Event};
@@ -80,6 +80,8 @@ pub struct World<'a> {
     /// Of each line, if there are any.
     line_metadata: &'a [Arc<str>],
     draft: Draft,
+    /// Streams that this command has written to.
+    touched: HashSet<StreamKey>,
     /// States with what this command has written to them, for streams that are asked for again.
     ahead: HashMap<StreamKey, Version>,
     line: usize,
@@ -95,6 +97,7 @@ impl<'a> World<'a> {
             metadata: &request.metadata,
             line_metadata: &request.line_metadata,
             draft: Draft::default(),
+            touched: HashSet::new(),
             ahead: HashMap::new(),
             line: 0,
             done: Arc::default(),
@@ -158,7 +161,7 @@ impl<'a> World<'a> {
 
     /// The state to decide on, with its sequence.
     fn newest<A: Aggregate>(&mut self, stream: &StreamKey) -> Option<(&A, u64)> {
-        if !self.ahead.contains_key(stream) && self.draft.has_written(stream) {
+        if self.touched.contains(stream) && !self.ahead.contains_key(stream) {
             let mut version = self.cache.fork(stream)?;
             self.draft.events_of(stream).for_each(|written| version.evolve(written.typed.as_ref()));
             self.ahead.insert(stream.clone(), version);
@@ -200,6 +203,7 @@ impl<'a> World<'a> {
         };
         let decided = events(state, sequence);
         self.draft.read.push(stream.clone());
+        self.touched.insert(stream.clone());
         let metadata = self.line_metadata.get(self.line).unwrap_or(self.metadata);
         for event in decided.map_err(Decline::Refused)? {
             sequence += 1;
@@ -218,13 +222,9 @@ impl Draft {
         self.written.iter().filter(move |written| written.stream == *stream)
     }
 
-    fn has_written(&self, stream: &StreamKey) -> bool {
-        self.events_of(stream).next().is_some()
-    }
-
-    /// Whether anything was written for this line.
+    /// Whether anything was written for this line. Lines come in order.
     pub(crate) fn has_line(&self, line: usize) -> bool {
-        self.written.iter().any(|written| written.line == line)
+        self.written.binary_search_by_key(&line, |written| written.line).is_ok()
     }
 }
 
@@ -242,7 +242,7 @@ fn written<A: Aggregate>(
         event_type: event_type.into(),
         event_version: A::Event::current_version(event_type).into(),
         // Events are made of texts and integers: they always have a JSON form.
-        payload: encode(&event).unwrap_or_default(),
+        payload: encode(&event).unwrap_or_default().into(),
         metadata: metadata.clone(),
     };
     let digest = stored.digest();

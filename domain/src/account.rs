@@ -33,7 +33,7 @@ pub use daily::{
 };
 pub use deed::{Deed, PURCHASE_COUNT, SPEND_GOLD};
 pub use event::{AccountEvent, FailureReason, FraudRule, VoidReason};
-pub use ledger::{CounterAccount, LedgerEntry, RewardPaid, RewardSource};
+pub use ledger::{CounterAccount, LedgerEntry, MOVEMENTS, RewardPaid, RewardSource};
 pub use pace::LONGEST_LOOK;
 pub use participation::Participation;
 

@@ -1,7 +1,8 @@
 //! Every event of the club, by family, and what is said about each (metadata).
 
-use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::Serialize;
 
 use crate::account::{Account, AccountEvent};
 use crate::activity::{Activity, ActivityEvent};
@@ -153,22 +154,34 @@ pub struct Metadata {
     pub trace: Option<String>,
 }
 
+/// The stored form, keys in order.
+#[derive(Serialize)]
+struct Texts<'a> {
+    actor_id: String,
+    actor_kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    player: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
+}
+
 impl Metadata {
     /// The stored form: a JSON object of texts, keys in order.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut texts = BTreeMap::from([
-            ("actor_kind", self.actor.kind().to_owned()),
-            ("actor_id", self.actor.id()),
-        ]);
-        let optional = [
-            ("player", self.player.map(|id| id.to_string())),
-            ("request", self.request.clone()),
-            ("cause", self.cause.clone()),
-            ("trace", self.trace.clone()),
-        ];
-        texts.extend(optional.into_iter().filter_map(|(key, text)| Some((key, text?))));
-        // A map of texts always has a JSON form.
+        let texts = Texts {
+            actor_id: self.actor.id(),
+            actor_kind: self.actor.kind(),
+            cause: self.cause.as_deref(),
+            player: self.player.map(|id| id.to_string()),
+            request: self.request.as_deref(),
+            trace: self.trace.as_deref(),
+        };
+        // Texts always have a JSON form.
         serde_json::to_string(&texts).unwrap_or_default()
     }
 }

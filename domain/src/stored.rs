@@ -123,7 +123,7 @@ pub struct StoredEvent {
     /// The version of its shape.
     pub event_version: Cow<'static, str>,
     /// What happened, as JSON text.
-    pub payload: String,
+    pub payload: Arc<str>,
     /// What is said about it, as JSON text; the same for all events of one command.
     pub metadata: Arc<str>,
 }

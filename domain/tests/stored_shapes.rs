@@ -1,7 +1,9 @@
 //! Whatever was ever stored can still be read, and whatever is written has a fixture.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so where it stands")]
 
-use domain::account::AccountEvent;
+use std::collections::BTreeSet;
+
+use domain::account::{AccountEvent, MOVEMENTS};
 use domain::activity::ActivityEvent;
 use domain::aggregate::Event;
 use domain::announcement::AnnouncementEvent;
@@ -104,4 +106,19 @@ families! {
         CampaignEvent, "../src/campaign.rs", "../fixtures/campaign.jsonl";
     announcement_events_keep_their_shape:
         AnnouncementEvent, "../src/announcement.rs", "../fixtures/announcement.jsonl";
+}
+
+/// A statement looks for these events in an account's stream: none may be missing, and none too many.
+#[test]
+fn every_movement_of_gold_is_in_the_list_of_them() {
+    let fixtures = fixtures(include_str!("../fixtures/account.jsonl"));
+    let movement = |fixture: Fixture| {
+        let Fixture { event_type, event_version, payload } = fixture;
+        let event: AccountEvent =
+            decode(&event_type, &event_version, &payload.to_string()).unwrap();
+        event.ledger_entry().map(|entry| (entry.kind.to_owned(), event_type))
+    };
+    let moved: BTreeSet<_> = fixtures.into_iter().filter_map(movement).collect();
+    let listed = MOVEMENTS.iter().map(|(kind, event)| ((*kind).to_owned(), (*event).to_owned()));
+    assert_eq!(moved, listed.collect());
 }

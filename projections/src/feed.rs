@@ -252,20 +252,23 @@ pub async fn stream(
 }
 
 /// What [`recorded`] reads.
-const COLUMNS: &str = "position, hash, recorded_at, aggregate_type, aggregate_id, sequence,
+/// What [`recorded`] reads.
+pub(crate) const COLUMNS: &str =
+    "position, hash, recorded_at, aggregate_type, aggregate_id, sequence,
     event_type, event_version, payload::text, metadata::text";
 
-fn recorded(row: &PgRow) -> Result<Recorded, FeedError> {
-    let place = stored_place(row.try_get(0)?, row.try_get(1)?)?;
-    let recorded_at: DateTime<Utc> = row.try_get(2)?;
+/// The event that a row is.
+pub(crate) fn recorded(row: &PgRow) -> Result<Recorded, FeedError> {
+    let place = stored_place(row.try_get("position")?, row.try_get("hash")?)?;
+    let recorded_at: DateTime<Utc> = row.try_get("recorded_at")?;
     let event = StoredEvent {
-        aggregate_type: Cow::Owned(row.try_get(3)?),
-        aggregate_id: row.try_get::<&str, _>(4)?.into(),
-        sequence: from_sql(row.try_get(5)?)?,
-        event_type: Cow::Owned(row.try_get(6)?),
-        event_version: Cow::Owned(row.try_get(7)?),
-        payload: row.try_get(8)?,
-        metadata: row.try_get::<&str, _>(9)?.into(),
+        aggregate_type: Cow::Owned(row.try_get("aggregate_type")?),
+        aggregate_id: row.try_get::<&str, _>("aggregate_id")?.into(),
+        sequence: from_sql(row.try_get("sequence")?)?,
+        event_type: Cow::Owned(row.try_get("event_type")?),
+        event_version: Cow::Owned(row.try_get("event_version")?),
+        payload: row.try_get::<&str, _>("payload")?.into(),
+        metadata: row.try_get::<&str, _>("metadata")?.into(),
     };
     Ok(Recorded { place, recorded_at, event })
 }

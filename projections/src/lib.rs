@@ -23,6 +23,7 @@ pub mod read_models;
 pub mod rebuild;
 mod scan;
 pub mod sinks;
+pub mod statement;
 mod tables;
 pub mod verify;
 

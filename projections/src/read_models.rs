@@ -47,7 +47,6 @@ pub mod purchases;
 pub mod rewards;
 pub mod segments;
 pub mod standings;
-pub mod statement;
 pub mod streaks;
 
 /// What the follower that keeps them is called in `read.followers`.
@@ -58,7 +57,6 @@ pub const NAME: &str = "read_models";
 pub(crate) fn all() -> Vec<Box<dyn ReadModel>> {
     vec![
         Box::new(balances::Balances::default()),
-        Box::new(statement::Statement::default()),
         Box::new(purchases::Purchases::default()),
         Box::new(books::Books::default()),
         Box::new(catalog::Catalog::default()),
@@ -236,14 +234,18 @@ pub enum ReadError {
     /// A negative number where there can be none.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
+    /// What is shown of the log itself cannot be read.
+    #[error("an event could not be read: {0}")]
+    Event(#[from] FollowerError),
 }
 
 /// A query to bind parameters to.
 pub(crate) type PgQuery<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 /// Reads rows of a view and the place of the read models in one statement, so in one snapshot.
-/// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`. None of
-/// its columns may be called `read_at` or `found`.
+/// `rows` is a query that gives any number of rows; `$1` … are its parameters, bound by `bind`, and what it
+/// takes from the log itself is bounded by `followers.position`. None of its columns may be called `read_at`
+/// or `found`.
 /// Its order is kept: it is the inner side of a join with one row.
 pub(crate) async fn read_at<R>(
     pool: &PgPool,

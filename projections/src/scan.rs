@@ -165,7 +165,7 @@ impl EventReader {
             sequence: 0,
             event_type: Cow::Borrowed(""),
             event_version: Cow::Borrowed(""),
-            payload: String::new(),
+            payload: "".into(),
             metadata: "".into(),
         };
         let place = Place { position: 0, hash: Hash([0; 32]) };
@@ -185,8 +185,7 @@ impl EventReader {
         event.aggregate_id = row.text()?.into();
         keep(&mut event.event_type, row.text()?);
         keep(&mut event.event_version, row.text()?);
-        event.payload.clear();
-        event.payload.push_str(row.text()?);
+        event.payload = row.text()?.into();
         let metadata = row.text()?;
         if *event.metadata != *metadata {
             event.metadata = metadata.into();

@@ -133,7 +133,7 @@ impl Writer {
         .bind(sequences)
         .bind(column(|r| r.event.event_type.to_string()))
         .bind(column(|r| r.event.event_version.to_string()))
-        .bind(column(|r| r.event.payload.clone()))
+        .bind(column(|r| r.event.payload.to_string()))
         .bind(column(|r| r.event.metadata.to_string()))
         .bind(hashes)
         .bind(&nothing)
@@ -163,7 +163,7 @@ pub(crate) fn stored(
         sequence,
         event_type: event.event_type().into(),
         event_version: "1".into(),
-        payload: domain::encoding::encode(event).unwrap(),
+        payload: domain::encoding::encode(event).unwrap().into(),
         metadata: metadata(actor, player).into(),
     }
 }

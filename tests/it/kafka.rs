@@ -293,7 +293,7 @@ pub fn is_the_log(records: &[Record], log: &[crate::log::Entry]) {
         let record = record.unwrap_or_else(|| panic!("{position} is not published"));
         let event = &recorded.event;
         let stream = format!("{}/{}", event.aggregate_type, event.aggregate_id);
-        assert_eq!(record.payload, event.payload, "{position}");
+        assert_eq!(*record.payload, *event.payload, "{position}");
         assert_eq!(record.headers["ce_id"], format!("{stream}/{}", event.sequence), "{position}");
         assert_eq!(record.headers["ce_cursor"], recorded.place.cursor().to_string());
     }

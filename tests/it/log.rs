@@ -36,7 +36,7 @@ pub async fn entries(database: &Database) -> Vec<Entry> {
                 sequence: number(row.get("sequence")),
                 event_type: row.get::<String, _>("event_type").into(),
                 event_version: row.get::<String, _>("event_version").into(),
-                payload: row.get("payload_text"),
+                payload: row.get::<&str, _>("payload_text").into(),
                 metadata: metadata.into(),
             },
         };

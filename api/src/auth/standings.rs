@@ -293,7 +293,7 @@ mod tests {
             sequence: position,
             event_type: "banned".into(),
             event_version: "1".into(),
-            payload,
+            payload: payload.into(),
             metadata: "{}".into(),
         };
         Recorded { place: place(position), recorded_at: at(0), event }

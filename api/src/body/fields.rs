@@ -131,9 +131,11 @@ fn find_nul(value: &Value, loc: &mut Vec<String>, errors: &mut Vec<FieldError>) 
 }
 
 fn nul_in(text: &str, loc: &[String]) -> Option<FieldError> {
+    if !text.contains('\0') {
+        return None;
+    }
     let loc = loc.iter().map(|part| part.replace('\0', "\u{fffd}")).collect();
-    let error = FieldError { kind: "string_nul", loc, msg: "a text must not contain NUL".into() };
-    text.contains('\0').then_some(error)
+    Some(FieldError { kind: "string_nul", loc, msg: "a text must not contain NUL".into() })
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ fn recorded(row: Row, family: &'static str, id: Arc<str>) -> Result<Recorded, Hi
         sequence: from_sql(sequence)?,
         event_type: event_type.into(),
         event_version: event_version.into(),
-        payload,
+        payload: payload.into(),
         metadata: "{}".into(),
     };
     Ok(Recorded { place: Place { position, hash }, recorded_at, event })

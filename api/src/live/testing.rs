@@ -35,7 +35,7 @@ pub fn spent(player: i64, position: u64) -> Recorded {
         sequence: position,
         event_type: event.event_type().into(),
         event_version: "1".into(),
-        payload: domain::encoding::encode(&event).unwrap(),
+        payload: domain::encoding::encode(&event).unwrap().into(),
         metadata: "{}".into(),
     };
     Recorded { place: place(position), recorded_at: at(0), event }

@@ -37,7 +37,7 @@ pub struct Request {
     /// first has done.
     pub(super) is_dry_run: bool,
     unfingerprinted: Option<IdempotencyKey>,
-    caller: String,
+    caller: Arc<str>,
 }
 
 impl Request {
@@ -53,7 +53,7 @@ impl Request {
             repeats: Vec::new(),
             is_dry_run: caller.is_dry_run,
             unfingerprinted: caller.key.clone().filter(|_| !caller.is_dry_run),
-            caller: caller.actor.to_string(),
+            caller: caller.actor.to_string().into(),
         }
     }
 
@@ -71,7 +71,7 @@ impl Request {
             repeats: Vec::new(),
             is_dry_run: false,
             unfingerprinted: None,
-            caller: String::new(),
+            caller: Arc::default(),
         }
     }
 

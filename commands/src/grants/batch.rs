@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, AccountRefusal};
+use domain::aggregate::Aggregate;
 use domain::id::{PlayerId, ReceiptCode};
 use domain::money::Gold;
 
@@ -12,7 +13,7 @@ use super::{Executed, GrantRefusal, executed};
 use crate::Commands;
 use crate::approvals::ApprovalPolicy;
 use crate::bus::{CommittedLines, Failure, Line, Request, Unavailable};
-use crate::context::{Caller, IdempotencyKey};
+use crate::context::{Caller, Fingerprint, IdempotencyKey};
 use crate::log::KeyedCommand;
 use crate::world::{Decline, Missing, World};
 
@@ -49,8 +50,11 @@ pub struct LinesGranted {
     pub position: u64,
 }
 
-/// Lines that the last run of a decision refused.
-type Refused = Arc<Mutex<HashMap<usize, GrantRefusal>>>;
+/// A line's key, and what it asks.
+type AskedLine = (IdempotencyKey, Fingerprint);
+
+/// What the last run of a decision made of each line; nothing of those that were done before.
+type Decided = Arc<Mutex<Vec<Option<Result<Executed, GrantRefusal>>>>>;
 
 impl Commands {
     /// Gives gold to many, in one append and for one reason, which is kept with each of them. What
@@ -64,31 +68,33 @@ impl Commands {
         grants: Vec<GrantLine>,
         reason: String,
     ) -> Result<LinesGranted, Failure<GrantRefusal>> {
-        let line = |grant: &GrantLine| self.grant_line(caller, grant, &reason);
-        let lines: Vec<Line> = grants.iter().map(line).collect();
+        let lines: Vec<Line> =
+            grants.iter().map(|grant| self.grant_line(caller, grant, &reason)).collect();
+        let asked: Vec<AskedLine> =
+            lines.iter().map(|line| (line.key.clone(), line.fingerprint)).collect();
         let (at, receipts) = (self.clock.now(), self.codes.receipts(grants.len()).await?);
         let accounts = grants.iter().map(|grant| Missing::of::<Account>(grant.player));
         self.bus.warm(&accounts.collect::<Vec<_>>()).await?;
-        let request = Request::new(caller, None).with_lines(lines.clone()).with_text(reason);
-        let (policy, refused) = (self.approvals, Refused::default());
-        let refusals = refused.clone();
+        let request = Request::new(caller, None).with_lines(lines).with_text(reason);
+        let (policy, decided) = (self.approvals, Decided::default());
+        let deciding = decided.clone();
         let decide = move |world: &mut World<'_>| {
-            let mut refused = refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            refused.clear();
-            let numbered = grants.iter().zip(&receipts).enumerate();
-            for (line, (grant, receipt_code)) in numbered {
-                match give(world, line, (grant, *receipt_code), policy, at) {
-                    Err(Decline::Refused(refusal)) => drop(refused.insert(line, refusal)),
-                    done => done?,
-                }
+            let mut decided = deciding.lock().unwrap_or_else(PoisonError::into_inner);
+            *decided = vec![None; grants.len()];
+            for (line, (grant, receipt_code)) in grants.iter().zip(&receipts).enumerate() {
+                decided[line] = match give(world, line, (grant, *receipt_code), policy, at) {
+                    Ok(given) => given.map(Ok),
+                    Err(Decline::Refused(refusal)) => Some(Err(refusal)),
+                    Err(missing @ Decline::Missing(_)) => return Err(missing),
+                };
             }
             Ok(())
         };
         let committed = self.bus.execute_lines(request, decide).await?;
-        let refused = std::mem::take(&mut *refused.lock().unwrap_or_else(PoisonError::into_inner));
-        let known = self.known_grants(caller, &lines, &committed.done_before).await?;
+        let decided = std::mem::take(&mut *decided.lock().unwrap_or_else(PoisonError::into_inner));
+        let known = self.known_grants(caller, &asked, &committed.done_before).await?;
         let position = committed.place.position;
-        Ok(LinesGranted { outcomes: outcomes(&lines, &committed, refused, &known), position })
+        Ok(LinesGranted { outcomes: outcomes(&asked, &committed, decided, &known), position })
     }
 
     fn grant_line(&self, caller: &Caller, grant: &GrantLine, reason: &str) -> Line {
@@ -104,69 +110,76 @@ impl Commands {
     async fn known_grants(
         &self,
         caller: &Caller,
-        asked: &[Line],
+        asked: &[AskedLine],
         lines: &[usize],
     ) -> Result<HashMap<String, KeyedCommand>, Unavailable> {
         if lines.is_empty() {
             return Ok(HashMap::new());
         }
-        let keys: Vec<&str> = lines.iter().map(|line| asked[*line].key.as_str()).collect();
+        let keys: Vec<&str> = lines.iter().map(|line| asked[*line].0.as_str()).collect();
         Ok(self.bus.log().find_commands(&keys, &caller.actor.to_string()).await?)
     }
 }
 
-/// Decides one line. It writes one event or none, so there is never anything to take back.
+/// Decides one line, unless it was done before. It writes one event or none, so there is never anything to
+/// take back.
 fn give(
     world: &mut World<'_>,
     line: usize,
     (grant, receipt_code): (&GrantLine, ReceiptCode),
     policy: ApprovalPolicy,
     at: DateTime<Utc>,
-) -> Result<(), Decline<GrantRefusal>> {
+) -> Result<Option<Executed>, Decline<GrantRefusal>> {
     if world.is_done(line) {
-        return Ok(());
+        return Ok(None);
     }
     world.begin_line(line);
     let gold = grant.gold;
     policy.insist_on_one(gold).map_err(|needed| Decline::Refused(needed.into()))?;
-    let command = AccountCommand::GrantGold { at, receipt_code, gold };
-    world.decide::<Account>(grant.player, &command).map_err(Decline::widen)
+    let mut given = None;
+    let decide = |account: &Account, _| {
+        let events = account.decide(&AccountCommand::GrantGold { at, receipt_code, gold })?;
+        given = events.first().and_then(executed);
+        Ok(events)
+    };
+    world.write(grant.player, decide).map_err(Decline::<AccountRefusal>::widen)?;
+    Ok(given)
 }
 
 fn outcomes(
-    lines: &[Line],
+    asked: &[AskedLine],
     committed: &CommittedLines,
-    mut refused: HashMap<usize, GrantRefusal>,
+    decided: Vec<Option<Result<Executed, GrantRefusal>>>,
     known: &HashMap<String, KeyedCommand>,
 ) -> Vec<LineOutcome> {
-    let mut outcomes = vec![LineOutcome::KeyReused; lines.len()];
-    for (line, recorded) in &committed.events {
-        let executed = recorded.event.decode().ok().as_ref().and_then(executed);
-        outcomes[*line] = executed.map_or(LineOutcome::KeyReused, LineOutcome::Granted);
-    }
-    for (line, refusal) in refused.drain() {
-        outcomes[line] = LineOutcome::Refused(refusal);
-    }
+    let outcome = |decided| match decided {
+        Some(Ok(executed)) => LineOutcome::Granted(executed),
+        Some(Err(refusal)) => LineOutcome::Refused(refusal),
+        None => LineOutcome::KeyReused,
+    };
+    let mut outcomes: Vec<_> = decided.into_iter().map(outcome).collect();
+    // If all lines were done before, nothing had to be decided.
+    outcomes.resize(asked.len(), LineOutcome::KeyReused);
     for line in &committed.done_before {
-        outcomes[*line] = match known.get(lines[*line].key.as_str()) {
-            Some(known) => repeated(&lines[*line], known),
-            None => as_the_first(lines, *line, &outcomes),
+        outcomes[*line] = match known.get(asked[*line].0.as_str()) {
+            Some(known) => repeated(&asked[*line], known),
+            None => as_the_first(asked, *line, &outcomes),
         };
     }
     outcomes
 }
 
 /// A line whose key is in the log.
-fn repeated(line: &Line, known: &KeyedCommand) -> LineOutcome {
-    let first = known.events.first().filter(|_| known.fingerprint == line.fingerprint);
+fn repeated((_, fingerprint): &AskedLine, known: &KeyedCommand) -> LineOutcome {
+    let first = known.events.first().filter(|_| known.fingerprint == *fingerprint);
     let executed = first.and_then(|first| first.event.decode().ok()).as_ref().and_then(executed);
     executed.map_or(LineOutcome::KeyReused, LineOutcome::Duplicate)
 }
 
 /// A line whose key an earlier one has, to which nothing was given.
-fn as_the_first(lines: &[Line], line: usize, outcomes: &[LineOutcome]) -> LineOutcome {
-    let first = lines.iter().position(|first| first.key == lines[line].key).unwrap_or(line);
-    match lines[first].fingerprint == lines[line].fingerprint {
+fn as_the_first(asked: &[AskedLine], line: usize, outcomes: &[LineOutcome]) -> LineOutcome {
+    let first = asked.iter().position(|first| first.0 == asked[line].0).unwrap_or(line);
+    match asked[first].1 == asked[line].1 {
         true => outcomes[first].clone(),
         false => LineOutcome::KeyReused,
     }

@@ -127,7 +127,7 @@ impl MemoryDatabase {
             return Ok(Appended::Missed);
         }
         let name =
-            |keyed: &crate::keys::KeyedRequest| (keyed.key.to_string(), keyed.caller.clone());
+            |keyed: &crate::keys::KeyedRequest| (keyed.key.to_string(), keyed.caller.to_string());
         if batch.keys.iter().any(|(_, keyed, _)| tables.keys.contains_key(&name(keyed))) {
             return Err(LogError::Rejected { key_taken: true, reason: "key".to_owned() });
         }

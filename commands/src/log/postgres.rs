@@ -140,7 +140,7 @@ fn recorded_by_sqlx(row: &PgRow) -> Result<Recorded, sqlx::Error> {
             sequence: unsigned(row.try_get("sequence")?),
             event_type: row.try_get::<String, _>("event_type")?.into(),
             event_version: row.try_get::<String, _>("event_version")?.into(),
-            payload: row.try_get("payload")?,
+            payload: row.try_get::<&str, _>("payload")?.into(),
             metadata: row.try_get::<&str, _>("metadata")?.into(),
         },
     })

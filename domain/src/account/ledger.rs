@@ -81,6 +81,25 @@ pub enum RewardSource {
     Gift,
 }
 
+/// The kinds of movement, and the event that each is: what a statement looks for in an account's stream.
+pub const MOVEMENTS: &[(&str, &str)] = &[
+    ("sign_up_bonus", "sign_up_bonus_granted"),
+    ("grant", "gold_granted"),
+    ("spend", "gold_spent"),
+    ("purchase", "purchase_completed"),
+    ("refund", "purchase_refunded"),
+    ("chargeback", "purchase_charged_back"),
+    ("item", "benefit_purchased"),
+    ("item_refund", "item_refunded"),
+    ("streak", "streak_claimed"),
+    ("event", "event_claimed"),
+    ("mission", "mission_claimed"),
+    ("leaderboard", "place_rewarded"),
+    ("reward", "reward_gifted"),
+    ("grant_undo", "grant_taken_back"),
+    ("closing", "account_closed"),
+];
+
 impl AccountEvent {
     /// The movement of gold that this event is, if it is one.
     #[must_use]

@@ -288,17 +288,19 @@ pub const PLACES: &[Place] = &[
     },
 ];
 
-/// What of the read models names a person otherwise than by `player_id`: the staff's deeds about them. What
-/// moved gold is found by the statement.
+/// What of the read models names a person otherwise than by `player_id`: the staff's deeds about them, the
+/// account's by its own stream.
 pub(super) const AUDIT: &str = "
     select to_jsonb(line) from (
         select event.position, stretch.actor, stretch.action, event.aggregate_type as family,
                stretch.target
           from read.audit stretch join events event using (position)
          where stretch.target in (select name from subject)
-           and (event.aggregate_type in ('account', 'activity', 'identity')
+           and (event.aggregate_type in ('activity', 'identity')
                 or stretch.action = 'personal_data_seen')
         union all
-        select position, actor, kind, 'account', player_id::text from read.statement
-         where player_id in (select id from subject) and actor like 'admin:%') line
+        select position, 'admin:' || (metadata->>'actor_id'), event_type, aggregate_type, aggregate_id
+          from events
+         where aggregate_type = 'account' and aggregate_id in (select name from subject)
+           and metadata->>'actor_kind' = 'admin') line
     order by position";

@@ -2,8 +2,8 @@
 //! theirs. What exactly is read from the log itself.
 //!
 //! Kept are only the stretches of the log that are the staff's: what one of them does again and again,
-//! as when gold is given to many, is one row. Whose gold it was that moved is found by the statement,
-//! whose key begins with the player; every other event is a row of its own, found by its target.
+//! as when gold is given to many, is one row. Which account that was is found in the account's own stream;
+//! every other event is a row of its own, found by its target.
 
 use chrono::{DateTime, Utc};
 use domain::audit::AuditEvent;
@@ -90,7 +90,6 @@ pub async fn page(
 ) -> Result<At<Vec<AuditRow>>, ReadError> {
     let rows = rows_of(wanted.target.is_some());
     let Wanted { action, target, actor, since, until } = wanted.clone();
-    let player = target.as_ref().and_then(|target| target.parse::<i64>().ok());
     let before = bound_to_sql(before);
     let limit = i64::from(limit);
     read_at(
@@ -98,7 +97,7 @@ pub async fn page(
         &rows,
         |query| {
             let query = query.persistent(false).bind(before).bind(action).bind(target).bind(actor);
-            query.bind(since).bind(until).bind(limit).bind(player)
+            query.bind(since).bind(until).bind(limit)
         },
         line,
     )
@@ -134,9 +133,10 @@ const OF_TARGET: &str = "
      where first < $1 and target = $3
        and ($2::text is null or action = $2) and ($4::text is null or actor = $4)
     union all
-    select position, position, actor, null from read.statement
-     where player_id = $8 and position < $1
-       and actor like 'admin:%' and ($4::text is null or actor = $4)";
+    select position, position, 'admin:' || (metadata->>'actor_id'), null from events
+     where aggregate_type = 'account' and aggregate_id = $3 and position < $1
+       and position <= followers.position and metadata->>'actor_kind' = 'admin'
+       and ($4::text is null or 'admin:' || (metadata->>'actor_id') = $4)";
 
 fn line(row: &PgRow) -> Result<AuditRow, ReadError> {
     Ok(AuditRow {
@@ -236,7 +236,7 @@ impl ReadModel for AuditLog {
             ClubEvent::Job(_, JobEvent::JobLinesListed { .. }) => return,
             ClubEvent::Audit(_, note) => Some(target_of(note)),
             _ if !entry.metadata.contains("\"actor_kind\":\"admin\"") => return,
-            _ if entry.ledger.is_some() => None,
+            ClubEvent::Account(..) => None,
             _ => Some(entry.stored.aggregate_id.to_string()),
         };
         match self.0.last_mut() {

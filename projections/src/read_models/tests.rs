@@ -24,10 +24,11 @@ use super::jobs::ShownStatus;
 use super::purchases::{Kind, Purchase, Status, Wanted};
 use super::{
     balances, books, campaigns, catalog, invites, items, job_lines, jobs, levels, packages, promos,
-    purchases, rewards, segments, standings, statement, streaks,
+    purchases, rewards, segments, standings, streaks,
 };
 use crate::engine::{Engine, Pace};
 use crate::feed::Feed;
+use crate::statement;
 use crate::testing::history::History;
 use crate::testing::{Writer, database};
 

@@ -154,15 +154,15 @@ async fn a_generation_that_differs_is_not_promoted_unless_asked() {
     writer.write(500).await;
     built(&pool).await;
     let right = shown(&pool).await;
-    let position: i64 = sqlx::query_scalar("select max(position) from read.statement")
+    let position: i64 = sqlx::query_scalar("select max(position) from read.balances")
         .fetch_one(&pool)
         .await
         .unwrap();
-    let spoil = format!("update read.statement set gold_paid = 77 where position = {position}");
+    let spoil = format!("update read.balances set gold_paid = 77 where position = {position}");
     pool.execute(spoil.as_str()).await.unwrap();
     let error = rebuild(&pool, IfDifferent::Stop, |_| {}).await.unwrap_err();
     let message =
-        format!("statement of the new generation differs from the live one at position {position}");
+        format!("balances of the new generation differs from the live one at position {position}");
     assert!(error.to_string().starts_with(&message), "{error}");
     assert_ne!(shown(&pool).await, right);
 

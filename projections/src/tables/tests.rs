@@ -8,7 +8,8 @@ use tokio::sync::{broadcast, watch};
 use crate::engine::{Engine, Pace};
 use crate::feed::{Batch, Feed};
 use crate::follower::{FollowerHandle, FollowerState};
-use crate::read_models::{balances, books, purchases, statement};
+use crate::read_models::{balances, books, purchases};
+use crate::statement;
 use crate::testing::{Writer, another_history, database};
 
 const SOON: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use projections::read_models::statement::{self, StatementLine};
+use projections::statement::{self, StatementLine};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -39,7 +39,7 @@ pub struct Line {
     at: String,
     /// `sign_up_bonus`, `purchase`, `grant`, `spend`, `item`, `item_refund`, `refund` or
     /// `chargeback`.
-    kind: String,
+    kind: &'static str,
     /// The receipt, the item, or what it was for.
     reference: String,
     /// By how much the balance changed: positive into the wallet, negative out of it. What only
@@ -51,7 +51,7 @@ pub struct Line {
     gold_paid: i64,
     gold_free: i64,
     /// The other side of the movement.
-    counter_account: String,
+    counter_account: &'static str,
     /// By how much the debt changed: positive is owed, negative was repaid.
     debt_change: i64,
     /// Gold owed after it.
@@ -82,7 +82,7 @@ impl Line {
 
 /// A movement in words.
 fn described(line: &StatementLine, language: Language) -> String {
-    let (korean, english) = match line.kind.as_str() {
+    let (korean, english) = match line.kind {
         "sign_up_bonus" => ("가입 축하 골드", "Gold for signing up"),
         "grant" => ("운영팀 지급", "Given by the club"),
         "spend" => ("골드 사용", "Gold spent"),

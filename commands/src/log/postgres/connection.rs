@@ -258,7 +258,7 @@ fn recorded(row: &Row) -> Result<Recorded, LogError> {
             sequence: unsigned(row.get("sequence")),
             event_type: row.get::<_, String>("event_type").into(),
             event_version: row.get::<_, String>("event_version").into(),
-            payload: row.get("payload"),
+            payload: row.get::<_, &str>("payload").into(),
             metadata: row.get::<_, &str>("metadata").into(),
         },
     })

@@ -56,7 +56,7 @@ impl Transactions {
             .map_err(|source| RelayError::Metadata { position: event.place.position, source })?;
         let record = BaseRecord::to(&self.topic)
             .key(&key)
-            .payload(&event.event.payload)
+            .payload(&*event.event.payload)
             .headers(headers)
             .timestamp(timestamp);
         self.enqueue(record)
@@ -71,7 +71,7 @@ impl Transactions {
             .map_err(failed("the transaction was not committed"))
     }
 
-    fn enqueue(&self, record: BaseRecord<'_, String, String>) -> Result<(), RelayError> {
+    fn enqueue(&self, record: BaseRecord<'_, String, str>) -> Result<(), RelayError> {
         let sent = self.producer.send(record);
         sent.map_err(|(source, _): (KafkaError, _)| failed("an event cannot be sent")(source))
     }

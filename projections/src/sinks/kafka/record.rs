@@ -117,7 +117,7 @@ mod tests {
                 sequence: 7,
                 event_type: "gold_granted".into(),
                 event_version: "1".into(),
-                payload: "{}".to_owned(),
+                payload: "{}".into(),
                 metadata: Arc::from(metadata),
             },
         }

@@ -477,8 +477,8 @@ async fn items_that_are_not_there_are_named() {
     let code = story.buys_items(1);
     let Some(StoredEvent { payload, .. }) = story.events.get_mut(last) else { unreachable!() };
     let right = serde_json::to_string(&story.wallets[&2]).unwrap();
-    *payload = payload.replace(&right, &serde_json::to_string(&movement.balance).unwrap());
-    *payload = payload.replace("\"free\":301", "\"free\":300");
+    *payload = payload.replace(&right, &serde_json::to_string(&movement.balance).unwrap()).into();
+    *payload = payload.replace("\"free\":301", "\"free\":300").into();
     story.moves(movement);
     story.uses(code, 1, 5);
     story.end().await;

@@ -200,7 +200,6 @@ fn has_rows(held: &Value) {
         ("sandbox.refunds", 1),
         ("public.event_texts", 14),
         ("public.events", 30),
-        ("read.statement", 8),
         ("read.purchases", 3),
         ("read.participations", 2),
         ("read.streaks", 1),

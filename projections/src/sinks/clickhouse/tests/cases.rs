@@ -52,7 +52,7 @@ impl Story {
             sequence: *sequence,
             event_type: event.event_type().into(),
             event_version: "1".into(),
-            payload: domain::encoding::encode(event).unwrap(),
+            payload: domain::encoding::encode(event).unwrap().into(),
             metadata: metadata.to_json().into(),
         });
     }
