@@ -203,9 +203,12 @@ impl<'a> World<'a> {
         };
         let decided = events(state, sequence);
         self.draft.read.push(stream.clone());
-        self.touched.insert(stream.clone());
+        let decided = decided.map_err(Decline::Refused)?;
+        if !decided.is_empty() {
+            self.touched.insert(stream.clone());
+        }
         let metadata = self.line_metadata.get(self.line).unwrap_or(self.metadata);
-        for event in decided.map_err(Decline::Refused)? {
+        for event in decided {
             sequence += 1;
             let written = written::<A>(&stream, sequence, event, (metadata, self.line));
             if let Some(version) = self.ahead.get_mut(&stream) {

@@ -22,7 +22,9 @@ impl Fields {
     /// PostgreSQL would choke on that.
     pub fn of(body: Value) -> Result<Self, ApiError> {
         let mut errors = Vec::new();
-        find_nul(&body, &mut vec!["body".to_owned()], &mut errors);
+        if has_nul(&body) {
+            find_nul(&body, &mut vec!["body".to_owned()], &mut errors);
+        }
         match body {
             _ if !errors.is_empty() => Err(ApiError::fields(errors)),
             Value::Object(left) => Ok(Self { left, errors }),
@@ -108,6 +110,18 @@ impl Fields {
     }
 }
 
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, field)| name.contains('\0') || has_nul(field))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Where they are.
 fn find_nul(value: &Value, loc: &mut Vec<String>, errors: &mut Vec<FieldError>) {
     match value {
         Value::String(text) => errors.extend(nul_in(text, loc)),
