@@ -115,7 +115,6 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("purchase_limited_http_32", http(LimitedPurchase, Spread, 32)),
     ("checkout_pending_settled_32", http(PendingSettled, Spread, 32)),
     ("balance_http_32", http(Balance, Spread, 32)),
-    ("grant_batch_50", Benchmark::GrantBatches),
     ("actions_http_batch", Benchmark::Actions),
     ("claim_http_32", Benchmark::Claims { in_flight: 32 }),
     ("claim_old_account", Benchmark::OldAccount),
@@ -128,6 +127,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("limit_websocket_echo_1000", Benchmark::Live(Live::BareEcho)),
     ("live_active_1000", Benchmark::Live(Live::Active)),
     ("live_slow_readers", Benchmark::Live(Live::SlowReaders)),
+    // Side by side and each in a young log: one is held against the other.
+    ("grant_batch_50", Benchmark::GrantBatches),
     ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
