@@ -37,8 +37,8 @@ pub struct Line {
     /// The event's number in the log.
     position: u64,
     at: String,
-    /// `sign_up_bonus`, `purchase`, `grant`, `spend`, `item`, `item_refund`, `refund` or
-    /// `chargeback`.
+    /// `sign_up_bonus`, `purchase`, `grant`, `grant_undo`, `spend`, `item`, `item_refund`, `refund`,
+    /// `chargeback`, `streak`, `event`, `mission`, `leaderboard`, `reward` or `closing`.
     kind: &'static str,
     /// The receipt, the item, or what it was for.
     reference: String,
@@ -80,9 +80,9 @@ impl Line {
     }
 }
 
-/// A movement in words.
-fn described(line: &StatementLine, language: Language) -> String {
-    let (korean, english) = match line.kind {
+/// What a kind of movement is called, in Korean and English.
+fn words(kind: &'static str) -> (&'static str, &'static str) {
+    match kind {
         "sign_up_bonus" => ("가입 축하 골드", "Gold for signing up"),
         "grant" => ("운영팀 지급", "Given by the club"),
         "spend" => ("골드 사용", "Gold spent"),
@@ -93,8 +93,20 @@ fn described(line: &StatementLine, language: Language) -> String {
         }
         "item" => ("아이템 구매", "Item bought"),
         "item_refund" => ("아이템 반환", "Item returned"),
+        "streak" => ("연속 출석 보상", "For coming day after day"),
+        "event" => ("이벤트 보상", "Reward of an event"),
+        "mission" => ("미션 보상", "Reward of a mission"),
+        "leaderboard" => ("순위 보상", "Reward for a place on a leaderboard"),
+        "reward" => ("특별 보상", "A reward from the club"),
+        "grant_undo" => ("운영팀 지급 회수", "Given by mistake, taken back by the club"),
+        "closing" => ("계정 종료로 소멸", "Forfeited with the account"),
         other => (other, other),
-    };
+    }
+}
+
+/// A movement in words.
+fn described(line: &StatementLine, language: Language) -> String {
+    let (korean, english) = words(line.kind);
     let debt = line.debt_change.unsigned_abs();
     match (language, line.debt_change) {
         (Language::Korean, 0) => korean.to_owned(),
@@ -133,4 +145,19 @@ pub async fn statement(
     let language = app.languages.of(player.id()).await;
     let items = page.rows.into_iter().map(|line| Line::of(line, language)).collect();
     Ok(Json(Page { items, next_cursor, position: page.position }))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::account::MOVEMENTS;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_movement_has_words() {
+        for (kind, _) in MOVEMENTS {
+            let (korean, english) = words(kind);
+            assert!(korean != *kind && english != *kind, "{kind}");
+        }
+    }
 }
