@@ -70,21 +70,28 @@ pub async fn page(
     let is_asked_for = |name: &str| kind.is_none_or(|kind| kind == name);
     let movements = MOVEMENTS.iter().filter(|(kind, _)| is_asked_for(kind));
     let types: Vec<&'static str> = movements.map(|(_, event_type)| *event_type).collect();
-    let length = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut shown = read(pool, player, before, &types, limit).await?;
-    let position = shown.position;
+    let mut at_once = limit;
+    let At { position, rows: mut events } = read(pool, player, before, &types, at_once).await?;
     let mut lines = Vec::new();
     loop {
-        let is_last = shown.rows.len() < length;
-        let end = shown.rows.last().map(|read| read.0);
+        let end = events.last().map(|(position, _)| *position);
+        let is_last = events.len() < length(at_once);
         // Rewards of other things than gold are no lines.
-        lines.extend(shown.rows.into_iter().filter_map(|read| read.1));
-        if is_last || lines.len() >= length {
-            lines.truncate(length);
+        lines.extend(events.into_iter().filter_map(|(_, line)| line));
+        if is_last || lines.len() >= length(limit) {
+            lines.truncate(length(limit));
             return Ok(At { position, rows: lines });
         }
-        shown = read(pool, player, end, &types, limit).await?;
+        at_once = limit.max(PASSED_OVER);
+        events = read(pool, player, end, &types, at_once).await?.rows;
     }
+}
+
+/// Events that are read at once where some of those before were no lines: there may be many more.
+const PASSED_OVER: u32 = 1_000;
+
+fn length(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// The newest events of these types in an account's stream before a position, with the lines that they

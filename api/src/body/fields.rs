@@ -110,6 +110,7 @@ impl Fields {
     }
 }
 
+/// Hardly ever, so nothing is made on the way.
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -145,11 +146,9 @@ fn find_nul(value: &Value, loc: &mut Vec<String>, errors: &mut Vec<FieldError>) 
 }
 
 fn nul_in(text: &str, loc: &[String]) -> Option<FieldError> {
-    if !text.contains('\0') {
-        return None;
-    }
     let loc = loc.iter().map(|part| part.replace('\0', "\u{fffd}")).collect();
-    Some(FieldError { kind: "string_nul", loc, msg: "a text must not contain NUL".into() })
+    let error = FieldError { kind: "string_nul", loc, msg: "a text must not contain NUL".into() };
+    text.contains('\0').then_some(error)
 }
 
 #[cfg(test)]

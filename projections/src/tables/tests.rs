@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use domain::account::AccountEvent;
 use domain::id::PlayerId;
+use domain::stored::decode;
+use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
 use crate::engine::{Engine, Pace};
 use crate::feed::{Batch, Feed};
 use crate::follower::{FollowerHandle, FollowerState};
 use crate::read_models::{balances, books, purchases};
+use crate::rebuild::{IfDifferent, rebuild};
 use crate::statement;
-use crate::testing::{Writer, another_history, database};
+use crate::testing::{Writer, another_history, database, stored};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -70,6 +74,32 @@ async fn a_reader_sees_what_was_written() {
     assert_eq!((status[0].position, status[0].lag_events), (writer.head.position, 0));
     assert_eq!((status[0].generation, status[0].state), (1, FollowerState::Following));
     running.stop().await;
+}
+
+/// Rewards without gold are not in it, however many stand between two lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_statement_passes_over_what_moved_no_gold() {
+    let event = |name: &str| {
+        let fixtures = include_str!("../../../domain/fixtures/account.jsonl").lines();
+        let mut fixtures = fixtures.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found = fixtures.find(|fixture| fixture["event_type"] == name).unwrap();
+        decode::<AccountEvent>(name, "1", &found["payload"].to_string()).unwrap()
+    };
+    let (gold, no_gold) = (event("gold_granted"), event("reward_gifted"));
+    assert!(gold.ledger_entry().is_some() && no_gold.ledger_entry().is_none());
+    let events = [&gold].into_iter().chain([&no_gold; 2_100]).chain([&gold, &no_gold]);
+    let events = (1..).zip(events).map(|(sequence, event)| stored("account", "7", sequence, event));
+    let pool = database().await;
+    Writer::new(&pool, 1).await.append(events.collect()).await;
+    rebuild(&pool, IfDifferent::Stop, |_| {}).await.unwrap();
+    let positions = async |before, limit| -> Vec<u64> {
+        let page = statement::page(&pool, PlayerId(7), before, None, limit).await.unwrap();
+        page.rows.iter().map(|line| line.position).collect()
+    };
+    assert_eq!(positions(None, 1).await, [2_102]);
+    assert_eq!(positions(Some(2_102), 1).await, [1]);
+    assert_eq!(positions(Some(1), 1).await, [0; 0]);
+    assert_eq!(positions(None, 50).await, [2_102, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
