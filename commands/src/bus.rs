@@ -127,7 +127,7 @@ impl Bus {
         Ok(done.committed)
     }
 
-    /// The same for a command of several lines ([`Request::with_lines`]): one decision and one append,
+    /// The same for a command of several lines ([`Request::of_lines`]): one decision and one append,
     /// but each line is done once for ever by its own key. `decide` goes through the lines in order:
     /// it skips those that [`World::is_done`] and calls [`World::begin_line`] before it writes for one.
     ///

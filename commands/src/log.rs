@@ -27,7 +27,7 @@ pub struct Batch {
     /// Keys, each with the index of the first event written under it and their number.
     pub keys: Vec<(usize, KeyedRequest, usize)>,
     /// Texts that are kept beside the log, by the index of their event.
-    pub texts: Vec<(usize, String)>,
+    pub texts: Vec<(usize, Arc<str>)>,
 }
 
 impl Batch {

@@ -103,10 +103,10 @@ impl Commands {
         caller: &Caller,
         actions: Vec<Action>,
     ) -> Result<Recorded, Failure<PlayRefusal>> {
-        let lines: Vec<Line> = actions.iter().map(|action| self.line(caller, action)).collect();
+        let lines: Vec<Line> = actions.iter().map(|action| self.line(action)).collect();
         let now = self.clock.now();
         self.bus.warm(&streams(actions.iter().map(|action| action.player))).await?;
-        let request = Request::new(caller, None).with_lines(lines.clone());
+        let request = Request::of_lines(caller, lines.clone());
         let count = actions.len();
         let decide = move |world: &mut World<'_>| record(world, &actions, now);
         let committed = self.bus.execute_lines(request, decide).await?;
@@ -141,12 +141,12 @@ impl Commands {
         Ok(self.bus.log().find_keys(&keys, &caller.actor.to_string()).await?)
     }
 
-    fn line(&self, caller: &Caller, action: &Action) -> Line {
+    fn line(&self, action: &Action) -> Line {
         let asked = (action.player, action.action, action.amount, action.at);
         Line {
             key: action.action_id.clone(),
             fingerprint: self.fingerprints.fingerprint("record_action", &asked),
-            metadata: caller.metadata(Some(action.player)),
+            player: action.player,
         }
     }
 

@@ -6,7 +6,7 @@
 //! and take it from the column. Reading is twice as fast.
 
 use serde::de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Serialize, forward_to_deserialize_any};
 
 use crate::aggregate::Event;
 
@@ -17,7 +17,7 @@ use crate::aggregate::Event;
 pub fn encode<E: Event>(event: &E) -> Result<String, serde_json::Error> {
     // Serde writes {"gold_granted":{…}}.
     let name = event.event_type();
-    let text = serde_json::to_string(event)?;
+    let text = to_json(event)?;
     let fields = text
         .strip_prefix("{\"")
         .and_then(|rest| rest.strip_prefix(name))
@@ -25,8 +25,21 @@ pub fn encode<E: Event>(event: &E) -> Result<String, serde_json::Error> {
         .and_then(|rest| rest.strip_suffix("}}"))
         .ok_or_else(|| de::Error::custom("an event is a struct variant named by its type"))?;
     let comma = if fields.is_empty() { "" } else { "," };
-    Ok(format!("{{\"type\":\"{name}\"{comma}{fields}}}"))
+    Ok(["{\"type\":\"", name, "\"", comma, fields, "}"].concat())
 }
+
+/// JSON text, in one piece of memory if it is no longer than most: it is made for every event.
+///
+/// # Errors
+/// As [`serde_json::to_string`].
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(USUAL_LENGTH);
+    serde_json::to_writer(&mut bytes, value)?;
+    String::from_utf8(bytes).map_err(de::Error::custom)
+}
+
+/// Bytes.
+const USUAL_LENGTH: usize = 512;
 
 /// Reads a payload of the event with this stored name.
 ///

@@ -11,6 +11,7 @@ use crate::announcement::{AnnouncementEvent, Announcements, TheClub};
 use crate::approval::{Approval, ApprovalEvent};
 use crate::audit::{Audit, AuditEvent};
 use crate::campaign::{Campaign, CampaignEvent};
+use crate::encoding;
 use crate::id::{
     ApprovalId, CampaignId, InviteCode, JobId, LiveEventId, PackageCode, PlayerId, ProductId,
     PromoCode, RoleCode,
@@ -182,7 +183,7 @@ impl Metadata {
             trace: self.trace.as_deref(),
         };
         // Texts always have a JSON form.
-        serde_json::to_string(&texts).unwrap_or_default()
+        encoding::to_json(&texts).unwrap_or_default()
     }
 }
 

@@ -16,6 +16,11 @@ use crate::players::{Players, fresh_key};
 /// Grants in one request.
 pub const BATCH: usize = 50;
 
+/// What giving to many is held against, in turns: one by one, so many in flight.
+pub const APPENDS: &str = "append_in_process_64";
+/// See there.
+pub const APPENDS_IN_FLIGHT: usize = 64;
+
 /// Connections, with one batch in flight on each.
 const LINES: usize = 16;
 

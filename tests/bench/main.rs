@@ -62,7 +62,7 @@ enum Benchmark {
     Loopback { in_flight: usize },
     /// The club, through its front door.
     Http { request: Request, accounts: Accounts, in_flight: usize },
-    /// Admins who give gold to many at once.
+    /// Admins who give gold to many at once, in turns with the command side alone.
     GrantBatches,
     /// Game servers that report play in batches, while probes look when progress is shown.
     Actions,
@@ -127,9 +127,8 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("limit_websocket_echo_1000", Benchmark::Live(Live::BareEcho)),
     ("live_active_1000", Benchmark::Live(Live::Active)),
     ("live_slow_readers", Benchmark::Live(Live::SlowReaders)),
-    // Side by side and each in a young log: one is held against the other.
     ("grant_batch_50", Benchmark::GrantBatches),
-    ("append_in_process_64", Benchmark::InProcess { nodes: 1, in_flight: 64 }),
+    (grants::APPENDS, Benchmark::InProcess { nodes: 1, in_flight: grants::APPENDS_IN_FLIGHT }),
     ("append_two_nodes_64", Benchmark::InProcess { nodes: 2, in_flight: 64 }),
     ("limit_copy_out", Benchmark::CopyOut),
     ("limit_kafka_producer", Benchmark::Kafka(publishing::Publishing::Bare)),
@@ -226,6 +225,9 @@ async fn run(options: Options) -> Result<bool> {
     let mut stages = Stages::new(options, url, folder, settings.postmaster);
     let mut report = Report::default();
     for (name, benchmark) in selected {
+        if report.has(name) {
+            continue; // It was measured beside another one.
+        }
         let others = Others::watch(CpuMeter::new([settings.postmaster, std::process::id()]))?;
         let outcome = stages.measure(name, benchmark).await;
         report.add(name, benchmark.unit(), outcome, others.cores()?);

@@ -315,6 +315,11 @@ impl Report {
         Ok(())
     }
 
+    /// Whether this benchmark's figures are there.
+    pub fn has(&self, name: &str) -> bool {
+        self.measured(name).is_some()
+    }
+
     fn measured(&self, name: &str) -> Option<Measured> {
         self.rows.iter().find(|row| row.name == name)?.measured
     }

@@ -15,6 +15,7 @@ use crate::database::{self, Database};
 use crate::game_servers::GameServer;
 use crate::grants::{self, Giver};
 use crate::identity::{self, Deed, Person};
+use crate::in_process::Repeat;
 use crate::live::{self, Company, Live};
 use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
 use crate::long_log::{self, Audit, Reading};
@@ -110,8 +111,8 @@ impl Stages {
             Benchmark::Actions => return self.actions(name).await,
             Benchmark::OldAccount => return self.old_account().await,
             Benchmark::Live(live) => return self.live(live).await,
+            Benchmark::GrantBatches => return self.grant_batches(name).await,
             Benchmark::Claims { in_flight } => self.claims(name, in_flight).await,
-            Benchmark::GrantBatches => self.grant_batches(name).await,
             Benchmark::SingleInsert { clients } => self.single_insert(name, clients).await,
             Benchmark::Stock { in_flight } => self.stock(name, in_flight).await,
             Benchmark::HashAlone => self.hash_alone(name).await,
@@ -246,29 +247,37 @@ impl Stages {
         Ok(Measured::from(&median(loads)?).lagging(most_lag))
     }
 
-    /// Admins give gold to many at once.
-    async fn grant_batches(&mut self, name: &str) -> Result<Measured> {
+    /// Admins give gold to many at once. In turns with the appends that this is held against: a machine
+    /// that is slower for a minute is so for both.
+    async fn grant_batches(&mut self, name: &str) -> Result<Outcome> {
+        let (mut batches, mut appends) = (Repeats::default(), Repeats::default());
+        for repeat in 0..self.options.repeats() {
+            batches.add(name, repeat, self.grant_batch().await?);
+            for append in self.appends(1, grants::APPENDS_IN_FLIGHT, 1).await? {
+                appends.add(grants::APPENDS, repeat, append);
+            }
+        }
+        let appends =
+            Beside { name: grants::APPENDS, unit: "commands/s", measured: appends.measured()? };
+        Ok(Outcome { own: batches.measured()?, beside: vec![appends] })
+    }
+
+    async fn grant_batch(&mut self) -> Result<Repeat> {
         self.start_club().await?;
-        let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
+        let (plan, count) = (self.plan(), self.options.players());
         let club = self.club.as_mut().context("started above")?;
         let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
-        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
-        for repeat in 0..repeats {
-            club.stay_signed_in(plan, count).await?;
-            settle(address).await?;
-            database::checkpoint(&self.server_url).await?;
-            let before = database::log_length(&club.database.url).await?;
-            let givers = Giver::connect(address, &club.players).await?;
-            let load =
-                closed_loop(givers, plan, &servers).await?.in_batches_of(grants::BATCH as u64);
-            let (follower, lag) = worst_lag(address).await?;
-            let written = u64::try_from(database::log_length(&club.database.url).await? - before)?;
-            ensure!(written >= load.operations, "{} grants left {written}", load.operations);
-            eprintln!("  furthest behind: {follower}, {lag:.0} ms");
-            most_lag = most_lag.max(lag);
-            loads.push(tell(name, repeat, load));
-        }
-        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+        club.stay_signed_in(plan, count).await?;
+        settle(address).await?;
+        database::checkpoint(&self.server_url).await?;
+        let before = database::log_length(&club.database.url).await?;
+        let givers = Giver::connect(address, &club.players).await?;
+        let load = closed_loop(givers, plan, &servers).await?.in_batches_of(grants::BATCH as u64);
+        let (follower, lag) = worst_lag(address).await?;
+        let written = u64::try_from(database::log_length(&club.database.url).await? - before)?;
+        ensure!(written >= load.operations, "{} grants left {written}", load.operations);
+        eprintln!("  furthest behind: {follower}, {lag:.0} ms");
+        Ok((load, lag))
     }
 
     /// Game servers report; the time until progress is shown stands beside.
@@ -450,19 +459,27 @@ impl Stages {
     }
 
     async fn in_process(&mut self, name: &str, nodes: usize, in_flight: usize) -> Result<Measured> {
+        let mut repeats = Repeats::default();
+        let appended = self.appends(nodes, in_flight, self.options.repeats()).await?;
+        for (repeat, append) in appended.into_iter().enumerate() {
+            repeats.add(name, repeat, append);
+        }
+        repeats.measured()
+    }
+
+    async fn appends(
+        &mut self,
+        nodes: usize,
+        in_flight: usize,
+        repeats: usize,
+    ) -> Result<Vec<Repeat>> {
         if self.in_process.is_none() {
             let database = Database::create(&self.server_url, "in_process").await?;
             in_process::prepare(self.in_process.insert(database)).await?;
         }
         let database = self.in_process.as_ref().context("made above")?;
-        let (servers, time) = (self.postgres_and_this(), (self.plan(), self.options.repeats()));
-        let repeats = in_process::append(database, nodes, in_flight, time, &servers).await?;
-        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
-        for (repeat, (load, lag)) in repeats.into_iter().enumerate() {
-            most_lag = most_lag.max(lag);
-            loads.push(tell(name, repeat, load));
-        }
-        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+        let (servers, time) = (self.postgres_and_this(), (self.plan(), repeats));
+        in_process::append(database, nodes, in_flight, time, &servers).await
     }
 
     async fn copy_out(&mut self, name: &str) -> Result<Measured> {
@@ -563,6 +580,24 @@ impl Stages {
         let url = self.long_log.as_ref().context("made above")?.url.clone();
         let length = u64::try_from(database::log_length(&url).await?)?;
         Ok((url, length))
+    }
+}
+
+/// The repeats of a benchmark with followers, so far.
+#[derive(Default)]
+struct Repeats {
+    loads: Vec<Load>,
+    most_lag: f64,
+}
+
+impl Repeats {
+    fn add(&mut self, name: &str, repeat: usize, (load, lag): Repeat) {
+        self.most_lag = self.most_lag.max(lag);
+        self.loads.push(tell(name, repeat, load));
+    }
+
+    fn measured(self) -> Result<Measured> {
+        Ok(Measured::from(&median(self.loads)?).lagging(self.most_lag))
     }
 }
 

@@ -36,9 +36,9 @@ async fn write(bus: &Bus, notes: std::ops::RangeInclusive<u64>) -> (usize, usize
     let lines = notes.iter().map(|note| Line {
         key: key(note),
         fingerprint: Fingerprint([0; 16]),
-        metadata: caller.metadata(None),
+        player: PlayerId(1),
     });
-    let request = Request::new(&caller, None).with_lines(lines.collect());
+    let request = Request::of_lines(&caller, lines.collect());
     let decide = move |world: &mut World<'_>| -> Result<(), Decline<TallyTooLow>> {
         for (line, note) in notes.iter().enumerate() {
             if !world.is_done(line) {

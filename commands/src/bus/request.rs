@@ -16,8 +16,8 @@ pub struct Line {
     pub key: IdempotencyKey,
     /// What it asks.
     pub fingerprint: Fingerprint,
-    /// What is said about its events.
-    pub metadata: Metadata,
+    /// Whom its events concern.
+    pub player: PlayerId,
 }
 
 /// See the module.
@@ -28,7 +28,7 @@ pub struct Request {
     pub(crate) line_metadata: Vec<Arc<str>>,
     /// None or one; or one for each line.
     pub(crate) keys: Vec<KeyedRequest>,
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<Arc<str>>,
     /// Whether each key stands for a line of its own, and not for the whole command.
     pub(super) is_by_lines: bool,
     /// Lines whose key an earlier line has, in order.
@@ -85,12 +85,22 @@ impl Request {
         self
     }
 
-    /// A command of several lines, each with a key of its own: see [`super::Bus::execute_lines`].
-    /// Where a key comes twice, only its first line counts.
+    /// A command of several lines by this caller, each with a key of its own: see
+    /// [`super::Bus::execute_lines`]. Where a key comes twice, only its first line counts.
     #[must_use]
-    pub fn with_lines(mut self, lines: Vec<Line>) -> Self {
+    pub fn of_lines(caller: &Caller, lines: Vec<Line>) -> Self {
+        let mut request = Self::new(caller, None);
+        let mut about = caller.metadata(None);
+        let about_line = |line: &Line| {
+            about.player = Some(line.player);
+            about.to_json().into()
+        };
+        request.line_metadata = lines.iter().map(about_line).collect();
+        request.with_keys_of(lines)
+    }
+
+    fn with_keys_of(mut self, lines: Vec<Line>) -> Self {
         let caller = &self.caller;
-        self.line_metadata = lines.iter().map(|line| line.metadata.to_json().into()).collect();
         let keyed = |line: Line| KeyedRequest::new(line.key, caller.clone(), line.fingerprint);
         self.keys = lines.into_iter().map(keyed).filter(|_| !self.is_dry_run).collect();
         let mut earlier = HashSet::new();
@@ -112,7 +122,7 @@ impl Request {
     /// line's first event, if there are lines: each text can be found, and erased, by itself.
     #[must_use]
     pub fn with_text(mut self, text: String) -> Self {
-        self.text = Some(text);
+        self.text = Some(text.into());
         self
     }
 }

@@ -68,14 +68,13 @@ impl Commands {
         grants: Vec<GrantLine>,
         reason: String,
     ) -> Result<LinesGranted, Failure<GrantRefusal>> {
-        let lines: Vec<Line> =
-            grants.iter().map(|grant| self.grant_line(caller, grant, &reason)).collect();
+        let lines: Vec<Line> = grants.iter().map(|grant| self.grant_line(grant, &reason)).collect();
         let asked: Vec<AskedLine> =
             lines.iter().map(|line| (line.key.clone(), line.fingerprint)).collect();
         let (at, receipts) = (self.clock.now(), self.codes.receipts(grants.len()).await?);
         let accounts = grants.iter().map(|grant| Missing::of::<Account>(grant.player));
         self.bus.warm(&accounts.collect::<Vec<_>>()).await?;
-        let request = Request::new(caller, None).with_lines(lines).with_text(reason);
+        let request = Request::of_lines(caller, lines).with_text(reason);
         let (policy, decided) = (self.approvals, Decided::default());
         let deciding = decided.clone();
         let decide = move |world: &mut World<'_>| {
@@ -97,12 +96,12 @@ impl Commands {
         Ok(LinesGranted { outcomes: outcomes(&asked, &committed, decided, &known), position })
     }
 
-    fn grant_line(&self, caller: &Caller, grant: &GrantLine, reason: &str) -> Line {
+    fn grant_line(&self, grant: &GrantLine, reason: &str) -> Line {
         let asked = (grant.player, grant.gold, reason);
         Line {
             key: grant.key.clone(),
             fingerprint: self.fingerprints.fingerprint("grant_line", &asked),
-            metadata: caller.metadata(Some(grant.player)),
+            player: grant.player,
         }
     }
 

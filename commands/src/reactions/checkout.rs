@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::AccountEvent;
+use domain::account::{Account, AccountEvent};
+use domain::aggregate::Aggregate;
 use domain::event::ClubEvent;
 use domain::id::{PlayerId, ReceiptCode};
-use domain::stored::{DecodeError, Place, Recorded};
+use domain::stored::{DecodeError, Place, Recorded, StoredEvent};
 use futures::{StreamExt, stream};
 
 use crate::Commands;
@@ -51,6 +52,23 @@ enum What {
     Refund(PlayerId, u64),
 }
 
+/// What an event says about one of them.
+enum Step {
+    /// It was asked for at this time.
+    Begun(ReceiptCode, DateTime<Utc>, What),
+    /// Nothing is left to do.
+    Ended(ReceiptCode),
+}
+
+/// The stored names of the events that are steps.
+const STEPS: [&str; 5] = [
+    "purchase_requested",
+    "refund_requested",
+    "purchase_completed",
+    "purchase_failed",
+    "purchase_voided",
+];
+
 /// What became of an attempt to finish something.
 enum Finished {
     Done,
@@ -73,58 +91,18 @@ impl Checkout {
     /// If an event cannot be read.
     pub fn note(&mut self, events: &[Recorded]) -> Result<(), DecodeError> {
         for recorded in events {
-            if let ClubEvent::Account(player, event) = ClubEvent::decode(recorded)? {
-                self.note_account(player, recorded, &event);
+            if may_matter(&recorded.event)
+                && let ClubEvent::Account(player, event) = ClubEvent::decode(recorded)?
+            {
+                match step(player, recorded, &event) {
+                    Some(Step::Begun(code, at, what)) => self.begun(code, at, what),
+                    Some(Step::Ended(code)) => drop(self.open.remove(&code)),
+                    None => {}
+                }
             }
             self.seen = recorded.place;
         }
         Ok(())
-    }
-
-    fn note_account(&mut self, player: PlayerId, recorded: &Recorded, event: &AccountEvent) {
-        match event {
-            AccountEvent::PurchaseRequested { at, receipt_code, .. } => {
-                if let Some(purchase) = under_way(player, recorded, event) {
-                    self.begun(*receipt_code, *at, What::Purchase(Box::new(purchase)));
-                }
-            }
-            AccountEvent::RefundRequested { at, receipt_code, .. } => {
-                let refund = What::Refund(player, recorded.place.position);
-                self.begun(*receipt_code, *at, refund);
-            }
-            AccountEvent::PurchaseCompleted { receipt_code, .. }
-            | AccountEvent::PurchaseFailed { receipt_code, .. }
-            | AccountEvent::PurchaseVoided { receipt_code, .. } => {
-                self.open.remove(receipt_code);
-            }
-            // A refund is looked at once more: what the provider gave back may have been another.
-            AccountEvent::AccountOpened { .. }
-            | AccountEvent::SignUpBonusGranted { .. }
-            | AccountEvent::GoldGranted { .. }
-            | AccountEvent::VipPointsGranted { .. }
-            | AccountEvent::GoldSpent { .. }
-            | AccountEvent::LateCaptureRefunded { .. }
-            | AccountEvent::PurchaseRefunded { .. }
-            | AccountEvent::RefundFailed { .. }
-            | AccountEvent::PurchaseChargedBack { .. }
-            | AccountEvent::PurchasesBlocked { .. }
-            | AccountEvent::BenefitPurchased { .. }
-            | AccountEvent::ItemUsed { .. }
-            | AccountEvent::ItemExpired { .. }
-            | AccountEvent::ItemRefunded { .. }
-            | AccountEvent::SpendLimitSet { .. }
-            | AccountEvent::CoolingOffStarted { .. }
-            | AccountEvent::AccountClosed { .. }
-            | AccountEvent::SelfExcluded { .. }
-            | AccountEvent::StreakClaimed { .. }
-            | AccountEvent::VipClaimed { .. }
-            | AccountEvent::EventJoined { .. }
-            | AccountEvent::EventClaimed { .. }
-            | AccountEvent::MissionClaimed { .. }
-            | AccountEvent::PlaceRewarded { .. }
-            | AccountEvent::RewardGifted { .. }
-            | AccountEvent::GrantTakenBack { .. } => {}
-        }
     }
 
     fn begun(&mut self, receipt: ReceiptCode, at: DateTime<Utc>, what: What) {
@@ -158,6 +136,56 @@ impl Checkout {
                 }
             }
         }
+    }
+}
+
+/// Whether an event can be a step of a purchase or a refund. Told from its type: most are not, and are
+/// not decoded.
+fn may_matter(event: &StoredEvent) -> bool {
+    event.aggregate_type == Account::TYPE && STEPS.contains(&event.event_type.as_ref())
+}
+
+/// The step of a purchase or a refund that an event is, if it is one: those that are named in [`STEPS`].
+fn step(player: PlayerId, recorded: &Recorded, event: &AccountEvent) -> Option<Step> {
+    match event {
+        AccountEvent::PurchaseRequested { at, receipt_code, .. } => {
+            let purchase = under_way(player, recorded, event)?;
+            Some(Step::Begun(*receipt_code, *at, What::Purchase(Box::new(purchase))))
+        }
+        AccountEvent::RefundRequested { at, receipt_code, .. } => {
+            let refund = What::Refund(player, recorded.place.position);
+            Some(Step::Begun(*receipt_code, *at, refund))
+        }
+        AccountEvent::PurchaseCompleted { receipt_code, .. }
+        | AccountEvent::PurchaseFailed { receipt_code, .. }
+        | AccountEvent::PurchaseVoided { receipt_code, .. } => Some(Step::Ended(*receipt_code)),
+        // A refund is looked at once more: what the provider gave back may have been another.
+        AccountEvent::AccountOpened { .. }
+        | AccountEvent::SignUpBonusGranted { .. }
+        | AccountEvent::GoldGranted { .. }
+        | AccountEvent::VipPointsGranted { .. }
+        | AccountEvent::GoldSpent { .. }
+        | AccountEvent::LateCaptureRefunded { .. }
+        | AccountEvent::PurchaseRefunded { .. }
+        | AccountEvent::RefundFailed { .. }
+        | AccountEvent::PurchaseChargedBack { .. }
+        | AccountEvent::PurchasesBlocked { .. }
+        | AccountEvent::BenefitPurchased { .. }
+        | AccountEvent::ItemUsed { .. }
+        | AccountEvent::ItemExpired { .. }
+        | AccountEvent::ItemRefunded { .. }
+        | AccountEvent::SpendLimitSet { .. }
+        | AccountEvent::CoolingOffStarted { .. }
+        | AccountEvent::AccountClosed { .. }
+        | AccountEvent::SelfExcluded { .. }
+        | AccountEvent::StreakClaimed { .. }
+        | AccountEvent::VipClaimed { .. }
+        | AccountEvent::EventJoined { .. }
+        | AccountEvent::EventClaimed { .. }
+        | AccountEvent::MissionClaimed { .. }
+        | AccountEvent::PlaceRewarded { .. }
+        | AccountEvent::RewardGifted { .. }
+        | AccountEvent::GrantTakenBack { .. } => None,
     }
 }
 
@@ -195,5 +223,45 @@ async fn finish(
             tracing::warn!(%failure, receipt = %code, "a purchase stays unfinished for now");
             again
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::stored::Hash;
+    use domain::testing::at;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// One of every kind of event of accounts.
+    const ACCOUNTS: &str = include_str!("../../../domain/fixtures/account.jsonl");
+
+    fn recorded(line: &str) -> Recorded {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let text = |field: &str| line[field].as_str().unwrap().to_owned();
+        let event = StoredEvent {
+            aggregate_type: Account::TYPE.into(),
+            aggregate_id: "23".into(),
+            sequence: 1,
+            event_type: text("event_type").into(),
+            event_version: text("event_version").into(),
+            payload: line["payload"].to_string().into(),
+            metadata: "{}".into(),
+        };
+        Recorded { place: Place { position: 1, hash: Hash([0; 32]) }, recorded_at: at(0), event }
+    }
+
+    #[test]
+    fn steps_are_told_by_their_names() {
+        let mut found = 0;
+        for line in ACCOUNTS.lines() {
+            let recorded = recorded(line);
+            let event = recorded.event.decode().unwrap();
+            let is_step = step(PlayerId(23), &recorded, &event).is_some();
+            assert_eq!(is_step, may_matter(&recorded.event), "{line}");
+            found += usize::from(is_step);
+        }
+        assert!(found >= STEPS.len(), "a name in STEPS is of no event");
     }
 }

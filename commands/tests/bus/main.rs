@@ -79,13 +79,12 @@ fn request(name: &str, lines: &[Line]) -> Request {
         key: None,
         is_dry_run: false,
     };
-    let metadata = caller.metadata(None);
     let keyed = lines.iter().map(|line| bus::Line {
         key: key(line.note),
         fingerprint: Fingerprint([0; 16]),
-        metadata: metadata.clone(),
+        player: PlayerId(1),
     });
-    Request::new(&caller, None).with_lines(keyed.collect())
+    Request::of_lines(&caller, keyed.collect())
 }
 
 /// What a batch led to, and the notes of its lines that were refused.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use commands::context::Fingerprint;
 use commands::grants::{Executed, GrantLine, LineOutcome};
 use commands::{Caller, IdempotencyKey};
+use domain::id::ReceiptCode;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -61,7 +62,8 @@ pub struct GrantLineDone {
     #[serde(skip_serializing_if = "Option::is_none")]
     new_gold_balance: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt_code: Option<String>,
+    #[schema(value_type = Option<String>)]
+    receipt_code: Option<ReceiptCode>,
     /// Why it was refused: `UNKNOWN_USER`, `BALANCE_TOO_LARGE`, `APPROVAL_NEEDED` or
     /// `IDEMPOTENCY_KEY_REUSED`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +72,7 @@ pub struct GrantLineDone {
 
 impl GrantLineDone {
     fn new(key: &IdempotencyKey, outcome: LineOutcome) -> Self {
-        let key = key.to_string();
+        let key = key.as_str().to_owned();
         match outcome {
             LineOutcome::Granted(executed) => Self::given(key, "granted", &executed),
             LineOutcome::Duplicate(executed) => Self::given(key, "duplicate", &executed),
@@ -84,14 +86,9 @@ impl GrantLineDone {
     }
 
     fn given(key: String, status: &'static str, executed: &Executed) -> Self {
-        let Executed { receipt_code, wallet, .. } = executed;
-        Self {
-            key,
-            status,
-            new_gold_balance: Some(wallet.gold()),
-            receipt_code: Some(receipt_code.to_string()),
-            code: None,
-        }
+        let Executed { receipt_code, wallet, .. } = *executed;
+        let new_gold_balance = Some(wallet.gold());
+        Self { key, status, new_gold_balance, receipt_code: Some(receipt_code), code: None }
     }
 
     fn refused(key: String, code: &'static str) -> Self {
