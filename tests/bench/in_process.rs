@@ -26,7 +26,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::cpu::CpuMeter;
 use crate::database::{Database, log_length};
 use crate::followers::Followers;
-use crate::load::{Client, Load, Plan, callers, closed_loop, on_all_cores};
+use crate::load::{Client, Plan, callers, closed_loop, on_all_cores};
+use crate::repeats::Followed;
 
 /// Accounts that the grants are spread over.
 const ACCOUNTS: i64 = 1_000;
@@ -127,9 +128,6 @@ pub async fn prepare(database: &Database) -> Result<()> {
     .await
 }
 
-/// One repeat, and the lag of the follower that was furthest behind at its end, in milliseconds.
-pub type Repeat = (Load, f64);
-
 /// Grants, so many in flight in all, dealt out to so many nodes, as often as `repeats` says. The
 /// nodes stay for all repeats and know the accounts: what is measured is a club that runs, not one
 /// that has just started and reads every account's past.
@@ -139,7 +137,7 @@ pub async fn append(
     in_flight: usize,
     (plan, repeats): (Plan, usize),
     servers: &CpuMeter,
-) -> Result<Vec<Repeat>> {
+) -> Result<Vec<Followed>> {
     let (url, servers) = (database.url.clone(), servers.clone());
     on_all_cores(move || async move {
         let nodes = start(&url, nodes).await?;

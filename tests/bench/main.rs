@@ -31,6 +31,7 @@ mod pgbench;
 mod players;
 mod provider;
 mod publishing;
+mod repeats;
 mod report;
 mod service;
 mod settings;

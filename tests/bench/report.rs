@@ -275,18 +275,24 @@ impl Report {
                 (None, vec![])
             }
         };
-        if let Some(lag) = measured.and_then(|figures| figures.lag_ms)
-            && lag > MOST_LAG_MS
-        {
-            self.failures.push(format!("{name}: a follower was {lag:.0} ms behind at the end"));
-        }
+        self.insist_on_followers(name, measured);
         self.rows.push(Row { name, unit, measured, others });
+        for Beside { name, measured, .. } in &beside {
+            self.insist_on_followers(name, Some(*measured));
+        }
         self.rows.extend(beside.into_iter().map(|Beside { name, unit, measured }| Row {
             name,
             unit,
             measured: Some(measured),
             others,
         }));
+    }
+
+    fn insist_on_followers(&mut self, name: &str, measured: Option<Measured>) {
+        let lag_ms = measured.and_then(|measured| measured.lag_ms);
+        if let Some(lag_ms) = lag_ms.filter(|lag_ms| *lag_ms > MOST_LAG_MS) {
+            self.failures.push(format!("{name}: a follower was {lag_ms:.0} ms behind at the end"));
+        }
     }
 
     /// Prints both tables and what went wrong. Returns whether all that is required was reached.

@@ -15,16 +15,16 @@ use crate::database::{self, Database};
 use crate::game_servers::GameServer;
 use crate::grants::{self, Giver};
 use crate::identity::{self, Deed, Person};
-use crate::in_process::Repeat;
 use crate::live::{self, Company, Live};
-use crate::load::{Load, Plan, closed_loop, histogram, median, quantile_ms};
-use crate::long_log::{self, Audit, Reading};
+use crate::load::{Plan, closed_loop, histogram, quantile_ms};
+use crate::long_log::{self, Audit};
 use crate::olap::{self, ClickHouse};
 use crate::old_account::{self, Host};
 use crate::options::Options;
 use crate::players::{Accounts, Players, Request, Visitor, settle, worst_lag};
 use crate::provider::ProviderTime;
 use crate::publishing::{self, Broker, Publishing};
+use crate::repeats::{Followed, Readings, Repeats};
 use crate::report::{Beside, Measured, Outcome, SHOWN, thousands};
 use crate::service::{self, Server};
 use crate::{in_process, pgbench, stock};
@@ -103,7 +103,7 @@ impl Stages {
     }
 
     /// Runs one benchmark, as often as the options say.
-    pub async fn measure(&mut self, name: &str, benchmark: Benchmark) -> Result<Outcome> {
+    pub async fn measure(&mut self, name: &'static str, benchmark: Benchmark) -> Result<Outcome> {
         if !benchmark.is_on_the_club() {
             self.stop_club().await?;
         }
@@ -162,54 +162,54 @@ impl Stages {
         self.postgres.and(std::process::id())
     }
 
-    async fn single_insert(&mut self, name: &str, clients: usize) -> Result<Measured> {
+    async fn single_insert(&mut self, name: &'static str, clients: usize) -> Result<Measured> {
         if self.single_inserts.is_none() {
             let database = Database::create(&self.server_url, "single_inserts").await?;
             pgbench::prepare(self.single_inserts.insert(database)).await?;
         }
         let database = self.single_inserts.as_ref().context("made above")?;
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut repeats = Repeats::of(name);
+        for _ in 0..self.options.repeats() {
             let load =
                 pgbench::insert(database, clients, self.plan(), &self.folder, &self.postgres);
-            loads.push(tell(name, repeat, load.await?));
+            repeats.add(load.await?);
         }
-        Ok(Measured::from(&median(loads)?))
+        repeats.measured()
     }
 
-    async fn stock(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+    async fn stock(&mut self, name: &'static str, in_flight: usize) -> Result<Measured> {
         if self.stock.is_none() {
             let database = Database::create(&self.server_url, "stock").await?;
             stock::prepare(self.stock.insert(database)).await?;
         }
         let database = self.stock.as_ref().context("made above")?;
         let servers = self.postgres_and_this();
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut repeats = Repeats::of(name);
+        for _ in 0..self.options.repeats() {
             let load = stock::grant(database, in_flight, self.plan(), &servers);
-            loads.push(tell(name, repeat, load.await?));
+            repeats.add(load.await?);
         }
-        Ok(Measured::from(&median(loads)?))
+        repeats.measured()
     }
 
-    async fn loopback(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+    async fn loopback(&mut self, name: &'static str, in_flight: usize) -> Result<Measured> {
         let server = Server::loopback(&self.folder.join("loopback.log")).await?;
         let meter = CpuMeter::new([server.id]);
         let requests = [crate::http::Template::command("/loopback", "none", "{\"gold\":1}")].into();
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut repeats = Repeats::of(name);
+        for _ in 0..self.options.repeats() {
             let visitors =
                 Visitor::connect(server.address, Request::Balance, &requests, in_flight).await?;
             let load = closed_loop(visitors, self.plan(), &meter);
-            loads.push(tell(name, repeat, load.await?));
+            repeats.add(load.await?);
         }
         server.stop().await?;
-        Ok(Measured::from(&median(loads)?))
+        repeats.measured()
     }
 
     async fn http(
         &mut self,
-        name: &str,
+        name: &'static str,
         request: Request,
         accounts: Accounts,
         in_flight: usize,
@@ -219,8 +219,8 @@ impl Stages {
         let club = self.club.as_mut().context("started above")?;
         let servers = self.postgres.and(club.server.id);
         settle(club.server.address).await?;
-        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
-        for repeat in 0..repeats {
+        let mut measured = Repeats::of(name);
+        for _ in 0..repeats {
             club.stay_signed_in(plan, count).await?;
             let requests = club.players.requests(request, accounts);
             database::checkpoint(&self.server_url).await?;
@@ -241,28 +241,26 @@ impl Stages {
             if let Some(time) = ProviderTime::of(club.server.address).await?.since(provider) {
                 eprintln!("  the provider took {time}");
             }
-            most_lag = most_lag.max(lag);
-            loads.push(tell(name, repeat, load));
+            measured.add_followed((load, lag));
         }
-        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+        measured.measured()
     }
 
     /// Admins give gold to many at once. In turns with the appends that this is held against: a machine
     /// that is slower for a minute is so for both.
-    async fn grant_batches(&mut self, name: &str) -> Result<Outcome> {
-        let (mut batches, mut appends) = (Repeats::default(), Repeats::default());
-        for repeat in 0..self.options.repeats() {
-            batches.add(name, repeat, self.grant_batch().await?);
-            for append in self.appends(1, grants::APPENDS_IN_FLIGHT, 1).await? {
-                appends.add(grants::APPENDS, repeat, append);
-            }
+    async fn grant_batches(&mut self, name: &'static str) -> Result<Outcome> {
+        let (mut batches, mut appends) = (Repeats::of(name), Repeats::of(grants::APPENDS));
+        for _ in 0..self.options.repeats() {
+            batches.add_followed(self.grant_batch().await?);
+            let appended = self.appends(1, grants::APPENDS_IN_FLIGHT, 1).await?;
+            appended.into_iter().for_each(|append| appends.add_followed(append));
         }
         let appends =
             Beside { name: grants::APPENDS, unit: "commands/s", measured: appends.measured()? };
         Ok(Outcome { own: batches.measured()?, beside: vec![appends] })
     }
 
-    async fn grant_batch(&mut self) -> Result<Repeat> {
+    async fn grant_batch(&mut self) -> Result<Followed> {
         self.start_club().await?;
         let (plan, count) = (self.plan(), self.options.players());
         let club = self.club.as_mut().context("started above")?;
@@ -281,15 +279,15 @@ impl Stages {
     }
 
     /// Game servers report; the time until progress is shown stands beside.
-    async fn actions(&mut self, name: &str) -> Result<Outcome> {
+    async fn actions(&mut self, name: &'static str) -> Result<Outcome> {
         self.start_club().await?;
         let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
         let club = self.club.as_mut().context("started above")?;
         let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
         club.stay_signed_in(plan, count).await?;
         let mission = actions::set_up(address, &club.players).await?;
-        let (mut loads, mut all_shown, mut most_lag) = (Vec::new(), histogram()?, 0.0_f64);
-        for repeat in 0..repeats {
+        let (mut measured, mut all_shown) = (Repeats::of(name), histogram()?);
+        for _ in 0..repeats {
             settle(address).await?;
             database::checkpoint(&self.server_url).await?;
             let before = database::log_length(&club.database.url).await?;
@@ -302,25 +300,21 @@ impl Stages {
             let (times, p99) = (shown.len(), quantile_ms(&shown, 0.99));
             eprintln!("  progress shown {times} times, p99 {p99:.1} ms");
             eprintln!("  furthest behind: {follower}, {lag:.0} ms");
-            most_lag = most_lag.max(lag);
             all_shown.add(shown)?;
-            loads.push(tell(name, repeat, load));
+            measured.add_followed((load, lag));
         }
-        let measured = Measured::of_times(&all_shown);
-        Ok(Outcome {
-            own: Measured::from(&median(loads)?).lagging(most_lag),
-            beside: vec![Beside { name: SHOWN, unit: "ms", measured }],
-        })
+        let shown = Beside { name: SHOWN, unit: "ms", measured: Measured::of_times(&all_shown) };
+        Ok(Outcome { own: measured.measured()?, beside: vec![shown] })
     }
 
     /// Every repeat has missions of its own, which every player has completed.
-    async fn claims(&mut self, name: &str, in_flight: usize) -> Result<Measured> {
+    async fn claims(&mut self, name: &'static str, in_flight: usize) -> Result<Measured> {
         self.start_club().await?;
         let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
         let club = self.club.as_mut().context("started above")?;
         let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
-        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
-        for repeat in 0..repeats {
+        let mut measured = Repeats::of(name);
+        for _ in 0..repeats {
             club.stay_signed_in(plan, count).await?;
             let claimable = club.claimable(plan).await?;
             settle(address).await?;
@@ -334,38 +328,41 @@ impl Stages {
             let claimed = claimable.claimed();
             claims::insist_on_all(&club.database.url, before, claimed).await?;
             eprintln!("  furthest behind: {follower}, {lag:.0} ms");
-            most_lag = most_lag.max(lag);
-            loads.push(tell(name, repeat, load));
+            measured.add_followed((load, lag));
         }
-        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+        measured.measured()
     }
 
     /// What hashing costs, beside which signing up and in are looked at.
-    async fn hash_alone(&mut self, name: &str) -> Result<Measured> {
-        let mut loads = Vec::new();
-        for repeat in 0..self.options.repeats() {
-            loads.push(tell(name, repeat, identity::hash_alone(self.plan()).await?));
+    async fn hash_alone(&mut self, name: &'static str) -> Result<Measured> {
+        let mut repeats = Repeats::of(name);
+        for _ in 0..self.options.repeats() {
+            repeats.add(identity::hash_alone(self.plan()).await?);
         }
-        Ok(Measured::from(&median(loads)?))
+        repeats.measured()
     }
 
-    async fn identity(&mut self, name: &str, deed: Deed, in_flight: usize) -> Result<Measured> {
+    async fn identity(
+        &mut self,
+        name: &'static str,
+        deed: Deed,
+        in_flight: usize,
+    ) -> Result<Measured> {
         self.start_club().await?;
         let (plan, repeats, count) = (self.plan(), self.options.repeats(), self.options.players());
         let club = self.club.as_mut().context("started above")?;
         let (address, servers) = (club.server.address, self.postgres.and(club.server.id));
-        let (mut loads, mut most_lag) = (Vec::new(), 0.0_f64);
-        for repeat in 0..repeats {
+        let mut measured = Repeats::of(name);
+        for _ in 0..repeats {
             settle(address).await?;
             database::checkpoint(&self.server_url).await?;
             let people = Person::connect(address, deed, count, &club.newcomers, in_flight).await?;
             let load = closed_loop(people, plan, &servers).await?;
             let (follower, lag) = worst_lag(address).await?;
             eprintln!("  furthest behind: {follower}, {lag:.0} ms");
-            most_lag = most_lag.max(lag);
-            loads.push(tell(name, repeat, load));
+            measured.add_followed((load, lag));
         }
-        Ok(Measured::from(&median(loads)?).lagging(most_lag))
+        measured.measured()
     }
 
     /// In a club of its own: each finds a server that has not served anybody yet.
@@ -458,12 +455,15 @@ impl Stages {
         self.binaries.clone().context("made above")
     }
 
-    async fn in_process(&mut self, name: &str, nodes: usize, in_flight: usize) -> Result<Measured> {
-        let mut repeats = Repeats::default();
+    async fn in_process(
+        &mut self,
+        name: &'static str,
+        nodes: usize,
+        in_flight: usize,
+    ) -> Result<Measured> {
+        let mut repeats = Repeats::of(name);
         let appended = self.appends(nodes, in_flight, self.options.repeats()).await?;
-        for (repeat, append) in appended.into_iter().enumerate() {
-            repeats.add(name, repeat, append);
-        }
+        appended.into_iter().for_each(|append| repeats.add_followed(append));
         repeats.measured()
     }
 
@@ -472,7 +472,7 @@ impl Stages {
         nodes: usize,
         in_flight: usize,
         repeats: usize,
-    ) -> Result<Vec<Repeat>> {
+    ) -> Result<Vec<Followed>> {
         if self.in_process.is_none() {
             let database = Database::create(&self.server_url, "in_process").await?;
             in_process::prepare(self.in_process.insert(database)).await?;
@@ -482,33 +482,33 @@ impl Stages {
         in_process::append(database, nodes, in_flight, time, &servers).await
     }
 
-    async fn copy_out(&mut self, name: &str) -> Result<Measured> {
+    async fn copy_out(&mut self, name: &'static str) -> Result<Measured> {
         let (url, postgres) = (self.long_log().await?.0, self.postgres.clone());
-        let mut readings = Vec::new();
-        for repeat in 0..self.options.repeats() {
-            readings.push(told(name, repeat, long_log::copy_out(&url, &postgres).await?));
+        let mut readings = Readings::of(name);
+        for _ in 0..self.options.repeats() {
+            readings.add(long_log::copy_out(&url, &postgres).await?);
         }
-        median_reading(readings)
+        readings.measured()
     }
 
-    async fn audit(&mut self, name: &str, audit: Audit) -> Result<Measured> {
+    async fn audit(&mut self, name: &'static str, audit: Audit) -> Result<Measured> {
         let bin = self.binaries().await?;
         let (url, length) = self.long_log().await?;
-        let mut readings = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut readings = Readings::of(name);
+        for _ in 0..self.options.repeats() {
             let reading = long_log::audit(&bin, &url, audit, length, &self.postgres).await?;
-            readings.push(told(name, repeat, reading));
+            readings.add(reading);
         }
-        median_reading(readings)
+        readings.measured()
     }
 
     /// Each repeat to a topic of its own, on a broker of its own. A bare producer has in memory what the relay
     /// has published before.
-    async fn publish(&mut self, name: &str, who: Publishing) -> Result<Measured> {
+    async fn publish(&mut self, name: &'static str, who: Publishing) -> Result<Measured> {
         let bin = self.binaries().await?;
         let (url, length) = self.long_log().await?;
-        let mut readings = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut readings = Readings::of(name);
+        for _ in 0..self.options.repeats() {
             let broker = Broker::start(&self.folder).await?;
             let to = (&broker, "published");
             let relayed = publishing::relay(&bin, (&url, length), to, &self.postgres).await?;
@@ -519,37 +519,37 @@ impl Stages {
                     publishing::bare(&broker, "again", records).await?
                 }
             };
-            readings.push(told(name, repeat, reading));
+            readings.add(reading);
             broker.stop().await?;
         }
-        median_reading(readings)
+        readings.measured()
     }
 
     /// Each time into a database of its own.
-    async fn olap_backfill(&mut self, name: &str) -> Result<Measured> {
+    async fn olap_backfill(&mut self, name: &'static str) -> Result<Measured> {
         let bin = self.binaries().await?;
         let (url, length) = self.long_log().await?;
-        let mut readings = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut readings = Readings::of(name);
+        for _ in 0..self.options.repeats() {
             let clickhouse = ClickHouse::fresh("bench_olap").await?;
             let into = (&clickhouse, length);
             let reading = olap::backfill(&bin, &url, into, &self.postgres).await?;
-            readings.push(told(name, repeat, reading));
+            readings.add(reading);
         }
-        median_reading(readings)
+        readings.measured()
     }
 
-    async fn olap_bare_insert(&mut self, name: &str) -> Result<Measured> {
+    async fn olap_bare_insert(&mut self, name: &'static str) -> Result<Measured> {
         let bin = self.binaries().await?;
         let (url, length) = self.long_log().await?;
         let clickhouse = ClickHouse::fresh("bench_olap").await?;
         olap::backfill(&bin, &url, (&clickhouse, length), &self.postgres).await?;
-        let mut readings = Vec::new();
-        for repeat in 0..self.options.repeats() {
+        let mut readings = Readings::of(name);
+        for _ in 0..self.options.repeats() {
             let reading = olap::bare_insert(&clickhouse, &self.postgres).await?;
-            readings.push(told(name, repeat, reading));
+            readings.add(reading);
         }
-        median_reading(readings)
+        readings.measured()
     }
 
     async fn olap_visible(&mut self) -> Result<Measured> {
@@ -581,40 +581,4 @@ impl Stages {
         let length = u64::try_from(database::log_length(&url).await?)?;
         Ok((url, length))
     }
-}
-
-/// The repeats of a benchmark with followers, so far.
-#[derive(Default)]
-struct Repeats {
-    loads: Vec<Load>,
-    most_lag: f64,
-}
-
-impl Repeats {
-    fn add(&mut self, name: &str, repeat: usize, (load, lag): Repeat) {
-        self.most_lag = self.most_lag.max(lag);
-        self.loads.push(tell(name, repeat, load));
-    }
-
-    fn measured(self) -> Result<Measured> {
-        Ok(Measured::from(&median(self.loads)?).lagging(self.most_lag))
-    }
-}
-
-/// Shows that something goes on.
-fn tell(name: &str, repeat: usize, load: Load) -> Load {
-    let (rate, p99) = (thousands(load.rate()), load.latency_ms(0.99));
-    eprintln!("{name} {}: {rate}/s, p99 {p99:.2} ms, cpu {:.4} ms", repeat + 1, load.cpu_ms());
-    load
-}
-
-fn told(name: &str, repeat: usize, reading: Reading) -> Reading {
-    eprintln!("{name} {}: {}/s", repeat + 1, thousands(reading.rate()));
-    reading
-}
-
-fn median_reading(mut readings: Vec<Reading>) -> Result<Measured> {
-    readings.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
-    let middle = readings.len().saturating_sub(1) / 2;
-    Ok(Measured::from(readings.get(middle).context("nothing was measured")?))
 }
