@@ -130,8 +130,7 @@ impl Codes {
         hasher.update(self.key);
         hasher.update(label);
         hasher.update([round]);
-        // Half of a number: what is hashed fits into one block.
-        hasher.update(&half.to_be_bytes()[8..]);
+        hasher.update(half.to_be_bytes());
         let hash: [u8; 32] = hasher.finalize().into();
         hash[..16].iter().fold(0, |number, byte| (number << 8) | u128::from(*byte))
     }
