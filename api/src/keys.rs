@@ -28,7 +28,7 @@ Examples:
                                           one verifies for 16 minutes more
   club keys rotate --now                  for one that leaked: another signs at once, and nothing that
                                           the others have signed is believed any more
-  club keys retire 2v0hIRZ5Wzhv           believe nothing any more that this one has signed
+  club keys retire 1f0c6be2a94d7e5380     believe nothing any more that this one has signed
 
 Every node follows within seconds, without a restart. Keys change by themselves every
 CLUB_SIGNING_KEY_DAYS (default 90). They are made of CLUB_SIGNING_KEY, so set it as the service has it.
@@ -36,7 +36,8 @@ To change that setting, run 'club keys rotate' with the new one, wait until 'clu
 key signs, and start the nodes anew with it within 15 minutes.
 
 'rotate' does nothing while a key is on its way; 'retire' may be repeated. 'rotate --now' may not: each time
-makes a key and ends all others. Players whose tokens end get new ones by their refresh tokens.
+makes a key and ends all others. Players whose tokens end get new ones by their refresh tokens. An id of an
+earlier version may begin with a dash: write '--' before it.
 
 Exit codes: 0 done, 1 not done (the key is unknown, or the only one that signs), 2 could not try (arguments,
 settings, database).";

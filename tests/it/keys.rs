@@ -205,6 +205,24 @@ async fn a_retired_key_is_believed_no_more_and_the_only_one_cannot_be_retired() 
 }
 
 #[tokio::test]
+async fn an_id_of_an_earlier_version_stays_and_may_begin_with_a_dash() {
+    const OLD: &str = "-2v0hIRZ5Wzh";
+    let app = App::start().await;
+    let mut superuser = app.database.superuser().await;
+    let rename = "update identity.signing_keys set kid = $1";
+    sqlx::query(rename).bind(OLD).execute(&mut superuser).await.unwrap();
+    until_published(&[&app], &[&json!(OLD)]).await;
+    let token = app.player().await;
+    assert_eq!(kid(&token), OLD);
+    let new = &keys(&app.database, &["rotate"]).await[1]["kid"];
+    let retire = ["--format", "json", "retire", "--", OLD];
+    let (code, said) = club(&app.database, &retire, &[]).await;
+    assert_eq!(code, 0, "{said}");
+    until_published(&[&app], &[new]).await;
+    me(&app, &token).await.is_problem(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
 async fn many_rotations_at_once_make_one_key() {
     let database = demo_database().await;
     let app = App::start_on(database.clone(), &[]).await;

@@ -55,10 +55,11 @@ impl Key {
     ) -> anyhow::Result<Self> {
         let seed = derive(setting, "signing", nonce)?;
         let public_bytes = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+        // Hexadecimal: one that began with a dash would be taken for an option by `club keys retire`.
         let id = Sha256::digest(public_bytes);
-        let id = id.get(..9).unwrap_or_default();
+        let id: String = id.iter().take(9).map(|byte| format!("{byte:02x}")).collect();
         Ok(Self {
-            kid: URL_SAFE_NO_PAD.encode(id).into(),
+            kid: id.into(),
             public: DecodingKey::from_ed_der(&public_bytes),
             public_bytes,
             private: Some(EncodingKey::from_ed_der(&[&PKCS8_PREFIX[..], &seed].concat())),
@@ -68,15 +69,16 @@ impl Key {
         })
     }
 
-    /// The same, as long as it is stored with this public half; else it was made of another setting, and
-    /// only verifies.
+    /// The same under the id that it is stored with, as long as this is its public half; else it was made of
+    /// another setting, and only verifies.
     #[must_use]
     pub fn known_as(self, kid: &str, public_bytes: [u8; 32]) -> Self {
+        let kid = kid.into();
         if self.public_bytes == public_bytes {
-            return self;
+            return Self { kid, ..self };
         }
         let public = DecodingKey::from_ed_der(&public_bytes);
-        Self { kid: kid.into(), public, public_bytes, private: None, ..self }
+        Self { kid, public, public_bytes, private: None, ..self }
     }
 
     /// The public key, as `/.well-known/jwks.json` shows it.
@@ -108,6 +110,22 @@ mod tests {
         for other in [key("settinh", b"nonce"), key("setting", b"noncf")] {
             assert_ne!(other.kid, made.kid);
         }
+    }
+
+    #[test]
+    fn an_id_can_be_given_to_a_command_as_it_is_and_one_that_is_stored_stays() {
+        for nonce in 0..200_u8 {
+            let made = key("setting", &[nonce]);
+            assert!(made.kid.bytes().all(|byte| byte.is_ascii_hexdigit()), "{}", made.kid);
+        }
+        let made = key("setting", b"nonce");
+        let public_bytes = made.public_bytes;
+        let stored = made.known_as("-2v0hIRZ5Wzh", public_bytes);
+        assert_eq!(
+            &*stored.kid, "-2v0hIRZ5Wzh",
+            "ids of earlier versions are named in tokens and receipts"
+        );
+        assert!(stored.private.is_some());
     }
 
     #[test]
