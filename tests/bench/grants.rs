@@ -21,8 +21,8 @@ pub const APPENDS: &str = "append_in_process_64";
 /// See there.
 pub const APPENDS_IN_FLIGHT: usize = 64;
 
-/// Connections, with one batch in flight on each.
-const LINES: usize = 16;
+/// Connections, with one batch in flight on each: as many as the other benchmarks over HTTP have.
+const LINES: usize = 32;
 
 /// Somebody who gives gold to many.
 pub struct Giver {
