@@ -21,7 +21,7 @@ pub const APPENDS: &str = "append_in_process_64";
 /// See there.
 pub const APPENDS_IN_FLIGHT: usize = 64;
 
-/// Connections, with one batch in flight on each: as many as the other benchmarks over HTTP have.
+/// Connections, with one batch in flight on each: as many as `grant_http_spread_32` has.
 const LINES: usize = 32;
 
 /// Somebody who gives gold to many.
